@@ -1,0 +1,104 @@
+//! What the core reports for the log, and the closed lists of reasons.
+
+use std::net::SocketAddr;
+
+use crate::codec::{ReasonCode, Version, Violation};
+
+/// Why a message was not delivered. The list is closed: a message that is gone is counted under one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum DropReason {
+    /// The receiver's queue was full (messages or bytes) and it was the newest.
+    QueueFullNewest,
+    /// The receiver's queue was full and it was the oldest.
+    QueueFullOldest,
+    /// The shard's byte budget was used up.
+    ShardFull,
+    /// Its Message Expiry Interval passed before it could be sent.
+    Expired,
+    /// Larger than the receiver's Maximum Packet Size ([MQTT-3.1.2-25]).
+    TooLargeForReceiver,
+    /// QoS 0 for a session that is not connected.
+    ReceiverAway,
+    /// The session ended with the message undelivered.
+    SessionEnded,
+    /// No member of the shared subscription was left.
+    NoMember,
+    /// The receiver refused it with an error code in PUBACK or PUBREC.
+    RefusedByReceiver,
+}
+
+impl DropReason {
+    pub const ALL: [Self; 9] = [
+        Self::QueueFullNewest,
+        Self::QueueFullOldest,
+        Self::ShardFull,
+        Self::Expired,
+        Self::TooLargeForReceiver,
+        Self::ReceiverAway,
+        Self::SessionEnded,
+        Self::NoMember,
+        Self::RefusedByReceiver,
+    ];
+    /// The name under which it is counted.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::QueueFullNewest => "queue_full_newest",
+            Self::QueueFullOldest => "queue_full_oldest",
+            Self::ShardFull => "shard_full",
+            Self::Expired => "expired",
+            Self::TooLargeForReceiver => "too_large_for_receiver",
+            Self::ReceiverAway => "receiver_away",
+            Self::SessionEnded => "session_ended",
+            Self::NoMember => "no_member",
+            Self::RefusedByReceiver => "refused_by_receiver",
+        }
+    }
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The client said DISCONNECT.
+    ByClient(ReasonCode),
+    /// The transport ended without a DISCONNECT.
+    ConnectionLost,
+    /// The client broke a rule of the protocol.
+    Violation(Violation),
+    /// The server ended it, or refused it, with this reason.
+    ByServer(ReasonCode),
+    /// No CONNECT in time.
+    HandshakeTimeout,
+}
+
+/// Something worth a log line.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    Connected {
+        client_id: String,
+        address: SocketAddr,
+        version: Version,
+        clean_start: bool,
+        session_present: bool,
+        keep_alive_s: u16,
+    },
+    /// `client_id` is empty when the CONNECT was not accepted.
+    Closed {
+        client_id: String,
+        address: SocketAddr,
+        reason: CloseReason,
+    },
+    /// First drop for this reason at this client since it connected; later ones are only counted.
+    Dropped {
+        client_id: String,
+        reason: DropReason,
+    },
+    SessionExpired {
+        client_id: String,
+    },
+    /// A bound was reached: what was refused, and the key in the configuration that moves it.
+    BoundReached {
+        client_id: String,
+        key: &'static str,
+    },
+}

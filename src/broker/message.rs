@@ -1,0 +1,79 @@
+//! An application message as it is kept and routed: one allocation that several receivers share.
+
+use bytes::Bytes;
+
+use super::Millis;
+use crate::codec::Qos;
+
+/// Topic, forwardable properties and payload of a PUBLISH, immutable.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Topic, then properties, then the payload unless that is in `payload`.
+    head: Bytes,
+    /// A large payload, by reference into the frame it came in.
+    payload: Option<Bytes>,
+    topic_len: u16,
+    properties_len: u32,
+    pub qos: Qos,
+    /// The RETAIN flag as published.
+    pub retain: bool,
+    /// When it expires.
+    pub expires_at: Option<Millis>,
+    /// Names a retained publish over all shards; 0 for others.
+    pub stamp: u64,
+    /// Hash of the publisher's client id (for shared subscriptions by client id).
+    pub publisher_hash: u64,
+}
+
+impl Message {
+    /// Copies all three into one allocation.
+    pub fn new(topic: &str, properties: &[u8], payload: &[u8], qos: Qos, retain: bool) -> Self {
+        let mut head = Vec::with_capacity(topic.len() + properties.len() + payload.len());
+        head.extend_from_slice(topic.as_bytes());
+        head.extend_from_slice(properties);
+        head.extend_from_slice(payload);
+        Self {
+            head: head.into(),
+            payload: None,
+            topic_len: topic.len() as u16,
+            properties_len: properties.len() as u32,
+            qos,
+            retain,
+            expires_at: None,
+            stamp: 0,
+            publisher_hash: 0,
+        }
+    }
+
+    /// Copies topic and properties, keeps `payload` by reference.
+    pub fn with_shared_payload(topic: &str, properties: &[u8], payload: Bytes, qos: Qos, retain: bool) -> Self {
+        Self { payload: Some(payload), ..Self::new(topic, properties, &[], qos, retain) }
+    }
+
+    pub fn topic(&self) -> &str {
+        let bytes = self.head.get(..usize::from(self.topic_len)).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    pub fn properties(&self) -> &[u8] {
+        let start = usize::from(self.topic_len);
+        self.head.get(start..start + self.properties_len as usize).unwrap_or_default()
+    }
+
+    pub fn payload(&self) -> &[u8] {
+        match &self.payload {
+            Some(payload) => payload,
+            None => self.head.get(usize::from(self.topic_len) + self.properties_len as usize..).unwrap_or_default(),
+        }
+    }
+
+    /// The payload by reference, when it is kept that way.
+    pub fn shared_payload(&self) -> Option<&Bytes> {
+        self.payload.as_ref()
+    }
+
+    /// Bytes that it occupies, for the bounds.
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + self.head.len() + self.payload.as_ref().map_or(0, Bytes::len)
+    }
+}

@@ -1,0 +1,27 @@
+//! All that goes from one shard to another.
+
+use super::Message;
+use crate::routing::SessionKey;
+
+/// One value in a shard's mailbox.
+#[derive(Clone, Debug)]
+pub enum PeerMessage {
+    /// For all local subscribers of its topic that are not members of a group.
+    Publish(Message),
+    /// For one local member of the group.
+    PublishShared { share: Box<str>, filter: Box<str>, message: Message, hops: u8 },
+    /// Keep (or with an empty payload: forget) the retained message of this topic.
+    Retain(Message),
+    /// The sender has its first subscriber of this filter.
+    InterestAdd { filter: Box<str>, sequence: u64 },
+    /// The sender has no subscriber of this filter any more.
+    InterestRemove { filter: Box<str> },
+    /// The sender's members of this group; 0 of 0 when it has none any more.
+    GroupInterest { share: Box<str>, filter: Box<str>, connected: u32, total: u32, sequence: u64 },
+    /// The receiver's `InterestAdd` and `GroupInterest` up to this sequence are in force at the sender.
+    InterestApplied { sequence: u64 },
+    /// The next retained messages that match, after a topic.
+    RetainedRequest { session: SessionKey, replay: u32, filter: Box<str>, after: Option<Box<str>>, count: u16 },
+    /// Answer to `RetainedRequest`. `after` is where the next request goes on; `None` when there are no more.
+    RetainedBatch { session: SessionKey, replay: u32, messages: Vec<Message>, after: Option<Box<str>> },
+}

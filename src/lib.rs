@@ -1,0 +1,17 @@
+//! RingMQ, an MQTT broker: thread per core, io_uring.
+//!
+//! The map of the house, in the order a packet travels: [`net`] receives bytes from its ring; [`runtime`] drives one shard and passes them
+//! to [`broker`], which finds packets with [`codec`], keeps what dies with a connection in [`connection`] and what outlives it in
+//! [`session`], and asks [`routing`] who gets a message; what goes out goes the same way back.
+
+pub mod access;
+pub mod broker;
+pub mod cli;
+pub mod codec;
+pub mod config;
+pub mod connection;
+pub mod limits;
+pub mod net;
+pub mod routing;
+pub mod runtime;
+pub mod session;

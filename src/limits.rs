@@ -1,0 +1,92 @@
+//! Every bound of the system, each with its reason. A bound that an operator may move has its default
+//! here and its key in the configuration; a bound that nobody may move is only here.
+
+/// Shards in one process: the interest of other shards in a filter is one bit each in a `u128`.
+pub const SHARDS_MAX: usize = 128;
+
+/// Largest packet that the protocol can express: four bytes of Remaining Length (MQTT 5.0, section 1.5.5)
+/// and the fixed header of five bytes.
+pub const PACKET_SIZE_PROTOCOL_MAX: u32 = 268_435_455 + 5;
+
+/// Default of the largest packet that a client may send, in bytes: mosquitto 2.1's figure.
+pub const PACKET_SIZE_MAX_DEFAULT: u32 = 2_000_000;
+
+/// A connection must have sent its whole CONNECT in this time, in milliseconds.
+pub const HANDSHAKE_TIME_MAX_MS_DEFAULT: u64 = 10_000;
+
+/// A CONNECT larger than this is refused before the client is known, in bytes: will and password
+/// included, and small enough that a crowd of strangers cannot fill the memory.
+pub const CONNECT_SIZE_MAX_DEFAULT: u32 = 128 * 1024;
+
+/// Messages of QoS 1 and 2 that the server sends to one client without an acknowledgement.
+pub const IN_FLIGHT_MAX_DEFAULT: u16 = 1_024;
+
+/// Messages of QoS 1 and 2 that one client may send without an acknowledgement (our Receive Maximum).
+pub const RECEIVE_MAXIMUM_DEFAULT: u16 = 1_024;
+
+/// Slots between the oldest unacknowledged packet identifier and the newest: a client that never
+/// acknowledges one message but does acknowledge the others may not grow its window past this.
+pub const PACKET_ID_SPAN_MAX: usize = 16_384;
+
+/// Messages that wait for one client, beyond those in flight.
+pub const QUEUED_MESSAGES_MAX_DEFAULT: usize = 10_000;
+
+/// Bytes that wait for one client: its queue, and its output that the kernel has not taken.
+pub const QUEUED_BYTES_MAX_DEFAULT: usize = 16 << 20;
+
+/// Bytes that wait on one shard for all its clients.
+pub const SHARD_BYTES_MAX_DEFAULT: usize = 1 << 30;
+
+/// Output of a connection above which messages go to the session's queue and no longer to the output, in bytes.
+/// It keeps the part of a slow client's messages that is encoded, and cannot be dropped any more, small.
+pub const OUTPUT_HIGH_WATER: usize = 256 * 1024;
+
+/// Levels of a topic name or filter.
+pub const TOPIC_LEVELS_MAX_DEFAULT: usize = 128;
+
+/// Bytes of a topic name or filter; the protocol's own bound is 65,535.
+pub const TOPIC_LENGTH_MAX_DEFAULT: usize = 65_535;
+
+/// Subscriptions of one session.
+pub const SUBSCRIPTIONS_MAX_DEFAULT: usize = 100_000;
+
+/// Retained messages of the whole broker.
+pub const RETAINED_MESSAGES_MAX_DEFAULT: usize = 10_000_000;
+
+/// Bytes of all retained messages, topics and properties included.
+pub const RETAINED_BYTES_MAX_DEFAULT: usize = 4 << 30;
+
+/// Sessions of the whole broker, connected or not.
+pub const SESSIONS_MAX_DEFAULT: usize = 10_000_000;
+
+/// Topic aliases that a client may use towards the server, on each connection.
+pub const TOPIC_ALIAS_MAX_DEFAULT: u16 = 32;
+
+/// Topic aliases that the server uses towards a client, at most what the client allows.
+pub const TOPIC_ALIAS_OUT_MAX_DEFAULT: u16 = 32;
+
+/// Retained messages that one request brings from a shard: one turn's worth of replay for one subscriber.
+pub const RETAINED_BATCH: usize = 64;
+
+/// Topics that one turn of a retained search may look at before it lets others run.
+pub const RETAINED_STEPS: u32 = 2_048;
+
+/// Payloads of at least this many bytes are sent by reference, smaller ones are copied: at 1 KiB the two cost
+/// the same, above 4 KiB sharing wins.
+pub const SHARED_PAYLOAD_MIN: usize = 4_096;
+
+/// Times that a message of a shared subscription may travel on because its shard had no member any more.
+pub const SHARED_HOPS_MAX: u8 = 4;
+
+/// Events that wait for the log; further ones are counted only.
+pub const EVENTS_MAX: usize = 1_024;
+
+/// Time that a closing connection may take to accept its last bytes, in milliseconds.
+pub const LINGER_MS: u64 = 5_000;
+
+const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
+const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);
+const _: () = assert!(IN_FLIGHT_MAX_DEFAULT as usize <= PACKET_ID_SPAN_MAX);
+const _: () = assert!(PACKET_SIZE_MAX_DEFAULT <= PACKET_SIZE_PROTOCOL_MAX);
+const _: () = assert!(OUTPUT_HIGH_WATER < QUEUED_BYTES_MAX_DEFAULT);
+const _: () = assert!(QUEUED_BYTES_MAX_DEFAULT < SHARD_BYTES_MAX_DEFAULT);

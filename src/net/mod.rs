@@ -1,0 +1,1 @@
+//! The socket ring, buffers, listeners; knows no MQTT.

@@ -1,0 +1,1 @@
+//! Executor placement, the shard's turn, mailboxes between shards, clock, signals, shutdown.
