@@ -25,3 +25,15 @@ pub enum PeerMessage {
     /// Answer to `RetainedRequest`. `after` is where the next request goes on; `None` when there are no more.
     RetainedBatch { session: SessionKey, replay: u32, messages: Vec<Message>, after: Option<Box<str>> },
 }
+
+impl PeerMessage {
+    /// Messages of a lower class that were emitted before one of a higher class must be in all mailboxes before it;
+    /// between messages of one class only the order for each receiver matters.
+    pub fn class(&self) -> u8 {
+        match self {
+            Self::Publish(_) | Self::PublishShared { .. } => 0,
+            Self::InterestApplied { .. } => 2,
+            _ => 1,
+        }
+    }
+}
