@@ -3,14 +3,25 @@
 //! Filters and topics come in already checked (`codec::topic`). Sessions are numbers here; what is behind them is the
 //! broker's business.
 
+mod choice;
+mod exact;
 pub mod groups;
 pub mod index;
+mod keyed_hash;
+mod level_order;
+mod levels;
+mod members;
+mod merge;
 pub mod retained;
 pub mod shards;
+mod slab;
+mod table;
+mod target;
+mod trie;
 
 pub use groups::{Choice, GroupId, MemberState, Strategy};
 pub use index::{LocalMatch, Matches, Removed, Subscribed, Subscription, TopicIndex};
-pub use retained::RetainedTree;
+pub use retained::{RetainedTree, Search};
 pub use shards::{ShardIndex, ShardSet};
 
 /// A session of this shard.
