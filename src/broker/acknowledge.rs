@@ -50,7 +50,8 @@ impl Shard {
 
     /// PUBREL (section 3.6): the client will not send this message again.
     pub(super) fn handle_pubrel(&mut self, id: ConnectionId, key: SessionKey, ack: &Ack<'_>) {
-        let unreleased = self.session_mut(key).and_then(|session| session.flow.as_mut()).map(|flow| &mut flow.unreleased);
+        let unreleased =
+            self.session_mut(key).and_then(|session| session.flow.as_mut()).map(|flow| &mut flow.unreleased);
         let position = unreleased.as_ref().and_then(|list| list.iter().position(|id| *id == ack.packet_id));
         let reason = match (unreleased, position) {
             (Some(list), Some(position)) => {

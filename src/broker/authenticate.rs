@@ -11,7 +11,13 @@ use crate::routing::SessionKey;
 
 impl Shard {
     /// A CONNECT has named a method: the exchange begins, or is refused with 0x8C ([MQTT-4.12.0-1]).
-    pub(super) fn begin_authentication(&mut self, id: ConnectionId, packet: &Connect<'_>, method: &str, frame: Frame<'_>) {
+    pub(super) fn begin_authentication(
+        &mut self,
+        id: ConnectionId,
+        packet: &Connect<'_>,
+        method: &str,
+        frame: Frame<'_>,
+    ) {
         let known = self.authentication_methods.iter().find(|known| known.name() == method);
         let Some(known) = known else {
             let why = "the server does not know this authentication method";
@@ -55,7 +61,8 @@ impl Shard {
             return Err(Violation::AuthenticationMethodChanged);
         }
         let method = self.authentication_methods.iter().find(|known| known.name() == &*authentication.method);
-        let client_id = connection.session().and_then(|key: SessionKey| self.session(key)).map(|session| &*session.client_id);
+        let client_id =
+            connection.session().and_then(|key: SessionKey| self.session(key)).map(|session| &*session.client_id);
         let method = method.ok_or(Violation::AuthUnexpected)?;
         Ok(method.begin(client_id.unwrap_or_default(), None))
     }
@@ -105,7 +112,8 @@ impl Shard {
     /// The exchange before CONNACK has ended well: the CONNECT that waited for it goes on.
     fn finish_authentication(&mut self, id: ConnectionId, data: Option<&[u8]>) {
         const CONNECT: u8 = 0x10;
-        let Some(authentication) = self.connection_mut(id).and_then(|connection| connection.authentication.as_mut()) else {
+        let Some(authentication) = self.connection_mut(id).and_then(|connection| connection.authentication.as_mut())
+        else {
             return;
         };
         let body = std::mem::take(&mut authentication.connect);
@@ -118,7 +126,8 @@ impl Shard {
     }
 
     fn write_auth(&mut self, id: ConnectionId, reason: ReasonCode, data: Option<&[u8]>) {
-        let method = self.connection(id).and_then(|connection| connection.authentication.as_ref()).map(|a| a.method.clone());
+        let method =
+            self.connection(id).and_then(|connection| connection.authentication.as_ref()).map(|a| a.method.clone());
         self.write(id, |connection, out| {
             let user_properties = UserProperties::default();
             let packet = Auth { reason, method: method.as_deref(), data, reason_string: None, user_properties };

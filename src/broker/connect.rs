@@ -43,7 +43,10 @@ impl Shard {
         }
         if over_limit {
             self.count_bound(packet.client_id, "connections_max");
-            return Err(Refused { reason: ReasonCode::QuotaExceeded, why: "the server has as many connections as it can" });
+            return Err(Refused {
+                reason: ReasonCode::QuotaExceeded,
+                why: "the server has as many connections as it can",
+            });
         }
         if packet.client_id.is_empty() {
             // MQTT 3.1 has no empty client ids; 3.1.1 allows them with Clean Session only ([MQTT-3.1.3-7], [MQTT-3.1.3-8]).
@@ -58,7 +61,10 @@ impl Shard {
             }
         }
         if packet.client_id.len() > self.settings.topic_length_max {
-            return Err(Refused { reason: ReasonCode::ClientIdentifierNotValid, why: "the client identifier is too long" });
+            return Err(Refused {
+                reason: ReasonCode::ClientIdentifierNotValid,
+                why: "the client identifier is too long",
+            });
         }
         if let Some(will) = &packet.will {
             if will.qos > self.settings.maximum_qos {
@@ -173,7 +179,10 @@ impl Shard {
         }
         if self.sessions.len() >= self.settings.sessions_max.div_ceil(self.shards) {
             self.count_bound(client_id, "sessions_max");
-            return Err(Refused { reason: ReasonCode::QuotaExceeded, why: "the server has as many sessions as it can" });
+            return Err(Refused {
+                reason: ReasonCode::QuotaExceeded,
+                why: "the server has as many sessions as it can",
+            });
         }
         let generation = self.next_generation();
         let key = SessionKey(self.sessions.insert(Session::new(generation, client_id, client_hash)) as u32);

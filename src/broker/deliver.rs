@@ -171,7 +171,11 @@ impl Shard {
         while let Some(id) = self.overflowed.pop() {
             let client_id = self.client_id_of(id);
             self.count_bound(&client_id, "queued_messages_max");
-            self.close(id, CloseReason::ByServer(ReasonCode::QuotaExceeded), Some("too many messages wait for the client"));
+            self.close(
+                id,
+                CloseReason::ByServer(ReasonCode::QuotaExceeded),
+                Some("too many messages wait for the client"),
+            );
         }
     }
 

@@ -141,8 +141,6 @@ pub struct Shard {
 
     /// Sequence up to which every shard has applied this shard's interest.
     interest_in_force: u64,
-    /// Connected members that this shard has in each group, by `GroupId`.
-    connected_members: Vec<u32>,
 
     /// Reused, so that a publish does not allocate.
     matches: Matches,
@@ -190,7 +188,6 @@ impl Shard {
             held_bytes: 0,
             retained_bytes: 0,
             interest_in_force: if shards == 1 { u64::MAX } else { 0 },
-            connected_members: Vec::new(),
             matches: Matches::default(),
             templates: Templates::default(),
             buffers: Vec::new(),

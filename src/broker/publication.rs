@@ -69,7 +69,8 @@ impl<'a> Publication<'a> {
     pub fn message(&self) -> &Rc<Message> {
         self.kept.get_or_init(|| {
             let mut message = if self.payload.len() >= SHARED_PAYLOAD_MIN {
-                let payload = self.frame.map_or_else(|| Bytes::copy_from_slice(self.payload), |f| f.slice_ref(self.payload));
+                let payload =
+                    self.frame.map_or_else(|| Bytes::copy_from_slice(self.payload), |f| f.slice_ref(self.payload));
                 Message::with_shared_payload(self.topic, self.properties, payload, self.qos, self.retain)
             } else {
                 Message::new(self.topic, self.properties, self.payload, self.qos, self.retain)

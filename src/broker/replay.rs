@@ -46,7 +46,9 @@ impl Shard {
 
     /// Replays whose interest has come into force begin.
     pub(super) fn start_waiting_replays(&mut self) {
-        while let Some((_, key)) = self.waiting_replays.pop_front_if(|(sequence, _)| *sequence <= self.interest_in_force) {
+        while let Some((_, key)) =
+            self.waiting_replays.pop_front_if(|(sequence, _)| *sequence <= self.interest_in_force)
+        {
             self.advance_replay(key);
         }
     }

@@ -16,7 +16,13 @@ use crate::session::{Awaits, Delivery, GroupName};
 
 impl Shard {
     /// Delivers to one member of a group, here or on another shard. `is_sent_here`: another shard has chosen this one.
-    pub(super) fn deliver_to_group(&mut self, group: GroupId, publication: &Publication<'_>, hops: u8, is_sent_here: bool) {
+    pub(super) fn deliver_to_group(
+        &mut self,
+        group: GroupId,
+        publication: &Publication<'_>,
+        hops: u8,
+        is_sent_here: bool,
+    ) {
         match self.choose_member(group, publication.topic, publication.publisher_hash, is_sent_here) {
             Choice::Local(key, subscription) => {
                 let (share, filter) = self.index.group_name(group);
@@ -76,25 +82,13 @@ impl Shard {
         self.index.choose(group, strategy, publisher_hash, topic_hash, random, local_only, &mut state)
     }
 
-    /// A connected session has joined (+1) or left (-1) a group, or a member has connected or gone: the others hear of it.
-    pub(super) fn group_changed(&mut self, share: &str, filter: &str, connected_change: i32) {
-        let Some(group) = self.index.group(share, filter) else {
-            return self.announce_group(share, filter, 0, 0);
-        };
-        let position = group.0 as usize;
-        if self.connected_members.len() <= position {
-            self.connected_members.resize(position + 1, 0);
-        }
-        let connected = self.connected_members[position].saturating_add_signed(connected_change);
-        self.connected_members[position] = connected;
-        let total = self.index.group_members(group).len() as u32;
-        self.announce_group(share, filter, connected, total);
-    }
-
-    fn announce_group(&mut self, share: &str, filter: &str, connected: u32, total: u32) {
+    /// Tells the other shards how many members this one has in a group.
+    pub(super) fn announce_group(&mut self, share: &str, filter: &str) {
         if self.shards == 1 {
             return;
         }
+        let group = self.index.group(share, filter);
+        let (connected, total) = group.map_or((0, 0), |group| self.index.group_counts(group));
         self.interest_sequence += 1;
         let sequence = self.interest_sequence;
         for shard in self.other_shards() {
@@ -106,7 +100,8 @@ impl Shard {
     /// A session has got its connection: it counts as a connected member of its groups.
     pub(super) fn return_to_groups(&mut self, key: SessionKey) {
         for name in self.groups_of(key) {
-            self.group_changed(&name.share, &name.filter, 1);
+            self.index.set_connected(&name.share, &name.filter, key, true);
+            self.announce_group(&name.share, &name.filter);
         }
     }
 
@@ -118,7 +113,8 @@ impl Shard {
             return;
         }
         for name in &names {
-            self.group_changed(&name.share, &name.filter, -1);
+            self.index.set_connected(&name.share, &name.filter, key, false);
+            self.announce_group(&name.share, &name.filter);
         }
         let Some(flow) = self.session_mut(key).and_then(|session| session.flow.as_mut()) else { return };
         let candidates = flow.in_flight.iter().filter_map(|(packet_id, slot)| {

@@ -3,9 +3,7 @@
 use super::{ConnectionId, PeerMessage, Shard, WaitingSubAck};
 use crate::codec::encode;
 use crate::codec::topic::Filter;
-use crate::codec::{
-    AckProperties, ReasonCode, RetainHandling, SubAck, Subscribe, SubscribeFilter, SubscriptionOptions, Violation,
-};
+use crate::codec::{AckProperties, ReasonCode, RetainHandling, SubAck, Subscribe, SubscriptionOptions, Violation};
 use crate::connection::Phase;
 use crate::routing::{SessionKey, Subscription};
 
@@ -20,10 +18,6 @@ impl Shard {
         let subscription_id = packet.properties.subscription_id.unwrap_or(0);
         if subscription_id != 0 && !self.settings.subscription_identifiers_available {
             return self.fail(id, Violation::SubscriptionIdentifierNotAvailable);
-        }
-        let is_wrong = |filter: &SubscribeFilter<'_>| filter.options.no_local && filter.filter.starts_with("$share/");
-        if packet.filters.iter().any(is_wrong) {
-            return self.fail(id, Violation::NoLocalOnSharedSubscription);
         }
         let mut reasons = Vec::with_capacity(packet.filters.len());
         let mut reason_string = None;
@@ -83,7 +77,7 @@ impl Shard {
             Some(share) => {
                 let subscribed = self.index.join(share, filter.filter, key, subscription);
                 if subscribed.new {
-                    self.group_changed(share, filter.filter, 1);
+                    self.announce_group(share, filter.filter);
                 }
                 Ok(subscribed.new)
             }
@@ -99,10 +93,11 @@ impl Shard {
 
     fn check_filter<'a>(&self, whole: &'a str) -> Result<Filter<'a>, Refusal> {
         let settings = &self.settings;
-        let filter = Filter::parse(whole, settings.topic_length_max, settings.topic_levels_max).map_err(|_| Refusal {
-            reason: ReasonCode::TopicFilterInvalid,
-            why: "a topic filter is not valid, or too long, or has too many levels",
-        })?;
+        let filter =
+            Filter::parse(whole, settings.topic_length_max, settings.topic_levels_max).map_err(|_| Refusal {
+                reason: ReasonCode::TopicFilterInvalid,
+                why: "a topic filter is not valid, or too long, or has too many levels",
+            })?;
         if filter.share.is_some() && !settings.shared_subscription_available {
             let why = "shared subscriptions are not available";
             return Err(Refusal { reason: ReasonCode::SharedSubscriptionsNotSupported, why });

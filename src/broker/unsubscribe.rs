@@ -39,13 +39,8 @@ impl Shard {
         let Ok(filter) = Filter::parse(whole, usize::MAX, usize::MAX) else { return };
         match filter.share {
             Some(share) => {
-                // A session that ends has left its groups' connected members when it lost its connection.
-                let was_connected = self.session(key).is_some_and(|session| session.connection.is_some());
-                if was_connected {
-                    self.group_changed(share, filter.filter, -1);
-                }
                 if self.index.leave(share, filter.filter, key).is_some() {
-                    self.group_changed(share, filter.filter, 0);
+                    self.announce_group(share, filter.filter);
                 }
             }
             None => {

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use super::publication::Publication;
 use super::{Message, Shard};
-use crate::codec::properties::write_forwardable;
 use crate::codec::Will as WillPacket;
+use crate::codec::properties::write_forwardable;
 use crate::routing::SessionKey;
 use crate::session::Will;
 

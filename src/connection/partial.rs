@@ -31,7 +31,8 @@ impl Partial {
                     if missing == 0 {
                         return Ok(true);
                     }
-                    let reserve = if header.packet_size <= RESERVE_WHOLE_MAX { missing } else { missing.min(input.len()) };
+                    let reserve =
+                        if header.packet_size <= RESERVE_WHOLE_MAX { missing } else { missing.min(input.len()) };
                     self.bytes.reserve(reserve);
                     missing
                 }

@@ -119,7 +119,8 @@ impl InFlight {
     /// All unsettled slots, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (u16, &Slot)> {
         let first = self.first;
-        let with_ids = self.slots.iter().enumerate().map(move |(offset, slot)| (packet_id(first + offset as u64), slot));
+        let with_ids =
+            self.slots.iter().enumerate().map(move |(offset, slot)| (packet_id(first + offset as u64), slot));
         with_ids.filter(|(_, slot)| slot.awaits != Awaits::Nothing)
     }
 

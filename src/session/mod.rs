@@ -13,7 +13,7 @@ use crate::broker::timer_wheel::TimerId;
 use crate::broker::{ConnectionId, DropReason, Message, Millis};
 
 pub use delivery::{Delivery, GroupName};
-pub use in_flight::{Awaits, InFlight};
+pub use in_flight::{Awaits, InFlight, Slot};
 pub use replay::{Replay, Replays};
 pub use subscriptions::Subscriptions;
 
@@ -109,7 +109,8 @@ impl Queue {
 
     /// Takes out what `select` chooses, in order.
     pub fn extract(&mut self, mut select: impl FnMut(&Delivery) -> bool) -> Vec<Delivery> {
-        let (taken, kept): (Vec<_>, Vec<_>) = std::mem::take(self).entries.into_iter().partition(|delivery| select(delivery));
+        let (taken, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(self).entries.into_iter().partition(|delivery| select(delivery));
         kept.into_iter().for_each(|delivery| self.push(delivery));
         taken
     }
