@@ -22,10 +22,10 @@ impl Shard {
             }
         }
         // A DISCONNECT takes the will away ([MQTT-3.14.4-3]), unless it asks for it (0x04) or says that something is wrong.
-        if packet.reason == ReasonCode::Success {
-            if let Some(session) = self.session_mut(key) {
-                session.will = None;
-            }
+        if packet.reason == ReasonCode::Success
+            && let Some(session) = self.session_mut(key)
+        {
+            session.will = None;
         }
         self.close(id, CloseReason::ByClient(packet.reason), None);
     }

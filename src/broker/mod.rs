@@ -322,11 +322,12 @@ impl Shard {
     }
 
     fn mark_ready(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(id.slot as usize) {
-            if !connection.ready && !connection.sending {
-                connection.ready = true;
-                self.ready.push_back(id);
-            }
+        if let Some(connection) = self.connections.get_mut(id.slot as usize)
+            && !connection.ready
+            && !connection.sending
+        {
+            connection.ready = true;
+            self.ready.push_back(id);
         }
     }
 
@@ -336,7 +337,7 @@ impl Shard {
         }
     }
 
-    fn to_peer(&mut self, shard: ShardIndex, message: PeerMessage) {
+    fn send_to_peer(&mut self, shard: ShardIndex, message: PeerMessage) {
         self.to_peers[message.class()].push_back((shard, message));
     }
 

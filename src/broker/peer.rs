@@ -31,7 +31,7 @@ impl Shard {
             PeerMessage::RetainedRequest { session, replay, filter, after } => {
                 let found = self.search_retained(&filter, after.as_deref());
                 let messages = found.messages.iter().map(|message| Message::clone(message)).collect();
-                self.to_peer(from, PeerMessage::RetainedBatch { session, replay, messages, after: found.after });
+                self.send_to_peer(from, PeerMessage::RetainedBatch { session, replay, messages, after: found.after });
             }
             PeerMessage::RetainedBatch { session, replay, messages, after } => {
                 let messages = messages.into_iter().map(Rc::new).collect();
@@ -62,7 +62,7 @@ impl Shard {
         if let Some((_, PeerMessage::InterestApplied { sequence: latest })) = pending {
             *latest = sequence;
         } else {
-            self.to_peer(from, PeerMessage::InterestApplied { sequence });
+            self.send_to_peer(from, PeerMessage::InterestApplied { sequence });
         }
     }
 

@@ -174,7 +174,7 @@ impl Shard {
         }
         for shard in matches.shards.iter() {
             let message = Message::clone(publication.message());
-            self.to_peer(shard, PeerMessage::Publish(message));
+            self.send_to_peer(shard, PeerMessage::Publish(message));
         }
         for group in &matches.groups {
             self.deliver_to_group(*group, publication, 0, false);

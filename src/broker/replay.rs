@@ -76,7 +76,7 @@ impl Shard {
                 filter: replay.filter.clone(),
                 after: replay.after.clone(),
             };
-            self.to_peer(shard, request);
+            self.send_to_peer(shard, request);
         }
     }
 

@@ -22,7 +22,7 @@ impl Shard {
         if partition == self.own {
             self.keep_retained(message.clone());
         } else {
-            self.to_peer(partition, PeerMessage::Retain(Message::clone(message)));
+            self.send_to_peer(partition, PeerMessage::Retain(Message::clone(message)));
         }
     }
 

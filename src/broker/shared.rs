@@ -45,7 +45,7 @@ impl Shard {
                     message: Message::clone(publication.message()),
                     hops,
                 };
-                self.to_peer(shard, message);
+                self.send_to_peer(shard, message);
             }
             // The shard that chose this one did not know yet that its members have left.
             Choice::Nobody if is_sent_here => self.deliver_to_group(group, publication, hops, false),
@@ -93,7 +93,7 @@ impl Shard {
         let sequence = self.interest_sequence;
         for shard in self.other_shards() {
             let (share, filter) = (share.into(), filter.into());
-            self.to_peer(shard, PeerMessage::GroupInterest { share, filter, connected, total, sequence });
+            self.send_to_peer(shard, PeerMessage::GroupInterest { share, filter, connected, total, sequence });
         }
     }
 
@@ -160,7 +160,7 @@ impl Shard {
             Choice::Shard(shard) => {
                 let (share, filter) = (name.share.clone(), name.filter.clone());
                 let message = Message::clone(message);
-                self.to_peer(shard, PeerMessage::PublishShared { share, filter, message, hops: 0 });
+                self.send_to_peer(shard, PeerMessage::PublishShared { share, filter, message, hops: 0 });
                 true
             }
             Choice::Nobody => false,

@@ -116,7 +116,7 @@ impl Shard {
         self.interest_sequence += 1;
         let sequence = self.interest_sequence;
         for shard in self.other_shards() {
-            self.to_peer(shard, PeerMessage::InterestAdd { filter: filter.into(), sequence });
+            self.send_to_peer(shard, PeerMessage::InterestAdd { filter: filter.into(), sequence });
         }
     }
 

@@ -47,7 +47,7 @@ impl Shard {
                 let removed = self.index.unsubscribe(filter.filter, key);
                 if removed.is_some_and(|removed| removed.last_on_shard) {
                     for shard in self.other_shards() {
-                        self.to_peer(shard, PeerMessage::InterestRemove { filter: filter.filter.into() });
+                        self.send_to_peer(shard, PeerMessage::InterestRemove { filter: filter.filter.into() });
                     }
                 }
             }

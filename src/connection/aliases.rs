@@ -17,10 +17,10 @@ impl AliasesIn {
         if self.topics.len() <= position {
             self.topics.resize(position + 1, None);
         }
-        if let Some(entry) = self.topics.get_mut(position) {
-            if entry.as_deref() != Some(topic) {
-                *entry = Some(topic.into());
-            }
+        if let Some(entry) = self.topics.get_mut(position)
+            && entry.as_deref() != Some(topic)
+        {
+            *entry = Some(topic.into());
         }
     }
 
