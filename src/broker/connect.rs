@@ -25,6 +25,7 @@ impl Shard {
     pub(super) fn handle_connect(&mut self, id: ConnectionId, packet: &Connect<'_>, frame: Frame<'_>) {
         let Some(connection) = self.connection_mut(id) else { return };
         connection.version = packet.version;
+        connection.bridge = packet.bridge;
         connection.packet_size_max = packet.properties.packet_size_max.unwrap_or(u32::MAX);
         connection.problem_information = packet.properties.request_problem_information.unwrap_or(true);
         let over_limit = connection.over_limit;

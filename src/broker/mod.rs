@@ -132,7 +132,8 @@ pub struct Shard {
 
     ready: VecDeque<ConnectionId>,
     to_close: VecDeque<(ConnectionId, Transport)>,
-    /// Connections whose queue has passed its bound, to be closed when the publish under way has been routed.
+    /// Connections whose queue has passed its bound, to be closed before the next poll: not while a publish is
+    /// being routed.
     overflowed: Vec<ConnectionId>,
     events: VecDeque<Event>,
     counters: Counters,
@@ -201,6 +202,9 @@ impl Shard {
 
     /// Messages for other shards. The driver must push them into the receivers' mailboxes in just this order, over all receivers.
     pub fn poll_peer(&mut self) -> Option<(ShardIndex, PeerMessage)> {
+        if !self.overflowed.is_empty() {
+            self.close_overflowed();
+        }
         self.to_peers.iter_mut().find_map(VecDeque::pop_front)
     }
 

@@ -15,7 +15,6 @@ impl Shard {
             PeerMessage::Publish(message) => self.handle_peer_publish(message),
             PeerMessage::PublishShared { share, filter, message, hops } => {
                 self.handle_publish_shared(&GroupName { share, filter }, message, hops);
-                self.close_overflowed();
             }
             PeerMessage::Retain(message) => self.keep_retained(Rc::new(message)),
             PeerMessage::InterestAdd { filter, sequence } => {
@@ -53,7 +52,6 @@ impl Shard {
             self.deliver(matched.session, &publication, matched.options, ids, several);
         }
         self.matches = matches;
-        self.close_overflowed();
     }
 
     /// Tells `from` that its interest is in force here: once a turn, with the latest sequence.

@@ -184,7 +184,6 @@ impl Shard {
         if publication.retain {
             self.retain(publication.message());
         }
-        self.close_overflowed();
         matched
     }
 

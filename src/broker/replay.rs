@@ -125,7 +125,13 @@ impl Shard {
     }
 
     fn deliver_retained(&mut self, key: SessionKey, message: &Rc<Message>, subscription: Subscription) {
-        let Some(replays) = self.session(key).and_then(|session| session.replays.as_ref()) else { return };
+        let Some(session) = self.session(key) else { return };
+        let session_hash = session.client_hash;
+        let Some(replays) = session.replays.as_ref() else { return };
+        let is_own = session_hash == message.publisher_hash;
+        if is_own && subscription.options.no_local {
+            return;
+        }
         if replays.held_stamps.contains(&message.stamp) {
             self.counters.retained_superseded += 1;
             return;
@@ -159,7 +165,6 @@ impl Shard {
             };
             self.send_or_queue(key, &Publication::from_message(&held.message), terms);
         }
-        self.close_overflowed();
     }
 
     /// A live message must not overtake the retained messages of a subscription that matches its topic.

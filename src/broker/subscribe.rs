@@ -19,6 +19,7 @@ impl Shard {
         if subscription_id != 0 && !self.settings.subscription_identifiers_available {
             return self.fail(id, Violation::SubscriptionIdentifierNotAvailable);
         }
+        let bridge = self.connection(id).is_some_and(|connection| connection.bridge);
         let mut reasons = Vec::with_capacity(packet.filters.len());
         let mut reason_string = None;
         let mut replays = Vec::new();
@@ -26,6 +27,8 @@ impl Shard {
             let subscription = Subscription {
                 options: SubscriptionOptions {
                     qos: requested.options.qos.min(self.settings.maximum_qos),
+                    no_local: requested.options.no_local || bridge,
+                    retain_as_published: requested.options.retain_as_published || bridge,
                     ..requested.options
                 },
                 subscription_id,

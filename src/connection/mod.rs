@@ -25,6 +25,8 @@ pub struct Connection {
     pub address: SocketAddr,
     pub phase: Phase,
     pub version: Version,
+    /// Another broker's bridge: it wants messages as they were published, and none of its own back.
+    pub bridge: bool,
     /// The limit of connections was reached when this one was accepted.
     pub over_limit: bool,
     /// A `Transmit` is on its way.
@@ -82,6 +84,7 @@ impl Connection {
             address,
             phase: Phase::Handshake,
             version: Version::V3_1_1,
+            bridge: false,
             over_limit,
             sending: false,
             ready: false,
