@@ -96,6 +96,8 @@ pub struct SocketRing {
     pub(super) starved: Vec<SocketId>,
     pub(super) spare: Vec<Box<InFlight>>,
     pub(super) sends_in_flight: usize,
+    /// Those of them that end in the system call that submits them.
+    pub(super) sends_at_once: u32,
     pub(super) counters: RingCounters,
 }
 
@@ -143,6 +145,7 @@ impl SocketRing {
             starved: Vec::new(),
             spare: Vec::new(),
             sends_in_flight: 0,
+            sends_at_once: 0,
             counters: RingCounters::default(),
         };
         this.ring.completion().disable_eventfd();
@@ -249,7 +252,9 @@ impl SocketRing {
         in_flight.load(parts);
         let Some(socket) = self.sockets.get_mut(id) else { return };
         assert!(socket.sending.is_none(), "one send at a time on each socket");
-        let entry = in_flight.entry(socket.fd.as_raw_fd());
+        let at_once = in_flight.is_small();
+        let entry = in_flight.entry(socket.fd.as_raw_fd(), at_once);
+        self.sends_at_once += u32::from(at_once);
         socket.sending = Some(in_flight);
         self.sends_in_flight += 1;
         self.push(entry.user_data(user_data(Operation::Send, id.slot, id.generation)));
@@ -309,9 +314,15 @@ impl SocketRing {
     }
 
     /// Hands queued entries to the kernel and sleeps until there is a completion, or `timeout` has passed.
+    ///
+    /// A small send that is queued does not end the sleep with its own completion, which comes in the same call and
+    /// about which there is nothing to do but to keep its buffer: a message then costs one system call and not two.
+    /// So the end of such a send may be reported as late as the timeout.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let more_to_arm = self.arm_starved();
-        self.enter(u32::from(!more_to_arm), timeout)
+        // Each of these sends gives just one completion in the call that submits it, so that one more is one to wake for.
+        let wait = if more_to_arm { 0 } else { 1 + self.sends_at_once };
+        self.enter(wait, timeout)
     }
 
     /// What happened next, without a system call.

@@ -124,10 +124,11 @@ impl SocketRing {
             return None;
         };
         let mut in_flight = socket.sending.take()?;
+        self.sends_at_once -= u32::from(in_flight.at_once);
         let interrupted = matches!(-result, libc::EINTR | libc::EAGAIN);
         let finished = result > 0 && in_flight.advance(result as usize);
         if !finished && (result > 0 || interrupted) && !socket.closing {
-            let entry = in_flight.entry(socket.fd.as_raw_fd());
+            let entry = in_flight.entry(socket.fd.as_raw_fd(), false);
             socket.sending = Some(in_flight);
             self.push(entry.user_data(user_data(Operation::Send, id.slot, id.generation)));
             return None;

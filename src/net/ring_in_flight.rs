@@ -13,12 +13,17 @@ const PARTS_MAX: usize = 1_024;
 /// Bytes that one operation sends at most; the kernel truncates at 2 GiB less a page.
 const BYTES_MAX: usize = 1 << 30;
 
+/// An output of at most so many bytes is expected to fit into the socket's buffer.
+const SMALL: usize = 16 * 1024;
+
 /// What the kernel is told about one send. It lives in a box from the first entry until the last completion, because
 /// the kernel reads the bytes, the vector and the header at their addresses while the operation runs.
 pub(super) struct InFlight {
     parts: SendParts,
     total: usize,
     sent: usize,
+    /// The operation that the kernel has ends in the call that submits it.
+    pub at_once: bool,
     vectors: Vec<libc::iovec>,
     header: libc::msghdr,
 }
@@ -27,7 +32,7 @@ impl InFlight {
     pub fn new() -> Self {
         // SAFETY: `msghdr` is plain data for which all zeroes is the empty message.
         let header = unsafe { std::mem::zeroed() };
-        Self { parts: SendParts::default(), total: 0, sent: 0, vectors: Vec::new(), header }
+        Self { parts: SendParts::default(), total: 0, sent: 0, at_once: false, vectors: Vec::new(), header }
     }
 
     pub fn load(&mut self, parts: SendParts) {
@@ -49,11 +54,19 @@ impl InFlight {
         self.sent >= self.total
     }
 
+    /// Whether the first attempt should not wait for room in the socket's buffer.
+    pub fn is_small(&self) -> bool {
+        self.total <= SMALL
+    }
+
     /// The entry that sends what is left. The box must stay where it is, and unchanged, until its completion.
-    pub fn entry(self: &mut Box<Self>, socket: RawFd) -> squeue::Entry {
-        // MSG_WAITALL lets the kernel go on by itself after a part was taken, so that a large output costs one
-        // completion and not one per socket buffer.
-        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+    ///
+    /// With `at_once` the operation never outlives the system call that submits it: what does not fit into the
+    /// socket's buffer then is left. Otherwise MSG_WAITALL lets the kernel go on by itself after a part was taken, so
+    /// that a large output costs one completion and not one per socket buffer.
+    pub fn entry(self: &mut Box<Self>, socket: RawFd, at_once: bool) -> squeue::Entry {
+        self.at_once = at_once;
+        let flags = libc::MSG_NOSIGNAL | if at_once { libc::MSG_DONTWAIT } else { libc::MSG_WAITALL };
         if self.parts.shared.is_empty() {
             let left = &self.parts.bytes[self.sent..];
             let len = left.len().min(BYTES_MAX) as u32;

@@ -29,7 +29,7 @@ fn next(ring: &mut SocketRing) -> Completion {
             return completion;
         }
         assert!(Instant::now() < deadline, "nothing completes");
-        ring.wait(Some(Duration::from_millis(100))).unwrap();
+        ring.wait(Some(Duration::from_millis(5))).unwrap();
     }
 }
 
