@@ -94,7 +94,7 @@ pub struct SocketRing {
     pub(super) wake_armed: bool,
     backlog: VecDeque<squeue::Entry>,
     pub(super) starved: Vec<SocketId>,
-    pub(super) spare: Vec<Box<InFlight>>,
+    pub(super) spare: Vec<InFlight>,
     pub(super) sends_in_flight: usize,
     /// Those of them that end in the system call that submits them.
     pub(super) sends_at_once: u32,
@@ -248,7 +248,7 @@ impl SocketRing {
     /// Sends `parts`, which must not be empty, on a socket that sends nothing at the moment.
     pub fn send(&mut self, id: SocketId, parts: SendParts) {
         debug_assert!(!parts.is_empty());
-        let mut in_flight = self.spare.pop().unwrap_or_else(|| Box::new(InFlight::new()));
+        let mut in_flight = self.spare.pop().unwrap_or_else(InFlight::new);
         in_flight.load(parts);
         let Some(socket) = self.sockets.get_mut(id) else { return };
         assert!(socket.sending.is_none(), "one send at a time on each socket");

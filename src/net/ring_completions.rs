@@ -10,7 +10,7 @@ use super::ring::{Completion, Operation, SocketRing, from_user_data, user_data};
 use super::ring_buffers::ReceiveBuffer;
 use super::sockets::{Receiving, SocketId};
 
-/// Boxes of finished sends that are kept for the next ones.
+/// Finished sends that are kept for the next ones.
 const SPARE_SENDS_MAX: usize = 1_024;
 
 impl SocketRing {
@@ -124,7 +124,7 @@ impl SocketRing {
             return None;
         };
         let mut in_flight = socket.sending.take()?;
-        self.sends_at_once -= u32::from(in_flight.at_once);
+        self.sends_at_once -= u32::from(in_flight.is_at_once());
         let interrupted = matches!(-result, libc::EINTR | libc::EAGAIN);
         let finished = result > 0 && in_flight.advance(result as usize);
         if !finished && (result > 0 || interrupted) && !socket.closing {

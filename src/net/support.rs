@@ -29,7 +29,7 @@ pub fn check_support() -> Result<(), Unsupported> {
     // On a thread of its own: the kernel takes a ring down later, in its maker's context, and would interrupt whatever
     // system call the caller is in by then.
     let probing = std::thread::Builder::new().name("ring-probe".into()).spawn(probe).map_err(Unsupported::Setup)?;
-    probing.join().unwrap_or_else(|_| Err(Unsupported::Operation("an answer to the probe")))
+    probing.join().unwrap_or(Err(Unsupported::Operation("an answer to the probe")))
 }
 
 fn probe() -> Result<(), Unsupported> {
