@@ -7,9 +7,17 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Line and its text; lines count from 1.
-    File { path: PathBuf, line: usize, text: String },
-    Environment { variable: String },
-    Flag { flag: &'static str },
+    File {
+        path: PathBuf,
+        line: usize,
+        text: String,
+    },
+    Environment {
+        variable: String,
+    },
+    Flag {
+        flag: &'static str,
+    },
 }
 
 /// One mistake.

@@ -45,8 +45,7 @@ pub fn suggestion(name: &str) -> Option<&'static str> {
     let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
     let bare = name.rsplit('.').next().unwrap_or(name);
     let likeness = |key: &'static str| {
-        strsim::normalized_damerau_levenshtein(name, key)
-            .max(strsim::normalized_damerau_levenshtein(bare, last(key)))
+        strsim::normalized_damerau_levenshtein(name, key).max(strsim::normalized_damerau_levenshtein(bare, last(key)))
     };
     let (best, likeness) =
         keys().iter().map(|key| (key.name, likeness(key.name))).max_by(|left, right| left.1.total_cmp(&right.1))?;
@@ -124,7 +123,8 @@ static KEYS: &[Key] = &[
     Key {
         name: "listen",
         set: |config, value| {
-            let addresses = value.list().iter().map(|item| parse_listen(item.text()?)).collect::<Result<Vec<_>, _>>()?;
+            let addresses =
+                value.list().iter().map(|item| parse_listen(item.text()?)).collect::<Result<Vec<_>, _>>()?;
             if addresses.is_empty() {
                 return Err(Problem::new("it is empty", "name at least one address, such as \"tcp://127.0.0.1:1883\""));
             }
@@ -253,9 +253,7 @@ static KEYS: &[Key] = &[
             };
             Ok(())
         },
-        show: |config| {
-            show_expiry(config.runtime.settings.message_expiry_max_s.unwrap_or(u32::MAX), "none")
-        },
+        show: |config| show_expiry(config.runtime.settings.message_expiry_max_s.unwrap_or(u32::MAX), "none"),
     },
     count!("limits", topic_alias_max: u16, 0..=u16::MAX as i128),
     count!("limits", topic_alias_out_max: u16, 0..=u16::MAX as i128),
@@ -332,8 +330,7 @@ static KEYS: &[Key] = &[
 
 /// Rules between two keys: the two, the one to complain about first, and what is wrong.
 pub fn check_together(config: &Config) -> Vec<([&'static str; 2], Problem)> {
-    let Settings { connect_size_max, packet_size_max, queued_bytes_max, shard_bytes_max, .. } =
-        config.runtime.settings;
+    let Settings { connect_size_max, packet_size_max, queued_bytes_max, shard_bytes_max, .. } = config.runtime.settings;
     let mut problems = Vec::new();
     if connect_size_max > packet_size_max {
         problems.push((
@@ -430,8 +427,9 @@ fn show_cpus(config: &Config) -> String {
 }
 
 fn set_idle(config: &mut Config, value: &Value) -> Result<(), Problem> {
-    let problem =
-        || Problem::new(format!("{value} is no way to idle"), "write \"park\", \"busy\", or \"spin = 50us\" (up to 1s)");
+    let problem = || {
+        Problem::new(format!("{value} is no way to idle"), "write \"park\", \"busy\", or \"spin = 50us\" (up to 1s)")
+    };
     let spin = |text: &str| {
         let text = text.trim().trim_start_matches('=').trim();
         let time = parse_duration(text).or_else(|| text.parse().ok().map(Duration::from_micros))?;

@@ -9,7 +9,8 @@ const PORT: u16 = 1883;
 
 /// `tcp://ADDRESS[:PORT]`, with the scheme optional (`mqtt://` means the same) and the port 1883 when it is left out.
 pub fn parse_listen(text: &str) -> Result<SocketAddr, Problem> {
-    let remedy = "write tcp://ADDRESS:PORT, such as \"tcp://127.0.0.1:1883\", \"tcp://0.0.0.0:1883\" or \"tcp://[::]:1883\"";
+    let remedy =
+        "write tcp://ADDRESS:PORT, such as \"tcp://127.0.0.1:1883\", \"tcp://0.0.0.0:1883\" or \"tcp://[::]:1883\"";
     let (scheme, address) = text.split_once("://").unwrap_or(("tcp", text));
     if !matches!(scheme, "tcp" | "mqtt") {
         return Err(Problem::new(format!("{scheme}:// is not a transport that this version has"), remedy));
@@ -25,7 +26,10 @@ pub fn parse_listen(text: &str) -> Result<SocketAddr, Problem> {
     match address.rsplit_once(':') {
         Some(("", port)) | Some(("*", port)) if port.parse::<u16>().is_ok() => {
             let all = Ipv6Addr::UNSPECIFIED;
-            Err(Problem::new(format!("\"{text}\" has no address"), format!("for all addresses write \"tcp://[{all}]:{port}\"")))
+            Err(Problem::new(
+                format!("\"{text}\" has no address"),
+                format!("for all addresses write \"tcp://[{all}]:{port}\""),
+            ))
         }
         Some((host, _)) if !host.contains([':', ']']) && host.parse::<IpAddr>().is_err() => {
             Err(Problem::new(format!("\"{host}\" is not an IP address"), remedy))
@@ -54,7 +58,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_with_a_remedy() {
-        for text in ["", "tls://1.2.3.4:8883", "tcp://localhost:1883", "tcp://*:1883", ":1883", "1.2.3.4:70000", "1883"] {
+        for text in ["", "tls://1.2.3.4:8883", "tcp://localhost:1883", "tcp://*:1883", ":1883", "1.2.3.4:70000", "1883"]
+        {
             let problem = parse_listen(text).expect_err(text);
             assert!(problem.remedy.contains("tcp://"), "{text}: {problem:?}");
         }
