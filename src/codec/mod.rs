@@ -11,6 +11,7 @@ pub mod encode;
 pub mod frame;
 pub mod packet;
 pub mod properties;
+mod property;
 pub mod reason;
 pub mod topic;
 pub mod violation;
