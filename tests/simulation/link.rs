@@ -96,10 +96,11 @@ impl Link {
         self.capacity = usize::MAX;
     }
 
-    /// The socket takes up to `count` bytes of the output.
+    /// The socket takes up to `count` bytes of the output, within its capacity unless all is asked for.
     pub fn take_output(&mut self, count: usize) -> bool {
         let Some((transmit, taken)) = &mut self.sending else { return false };
-        let room = self.capacity.saturating_sub(self.to_client.len()).min(count);
+        let capacity = if count == usize::MAX { count } else { self.capacity };
+        let room = capacity.saturating_sub(self.to_client.len()).min(count);
         let count = room.min(transmit.output.len() - *taken);
         if !self.to_client_ended {
             let mut skipped = *taken;

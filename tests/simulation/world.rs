@@ -572,7 +572,14 @@ impl World {
             }
         }
         let stuck = self.clients.iter().find(|client| !client.is_settled()).map_or(0, |client| client.index);
-        Err(Finding::new("the broker does not come to rest", stuck, None))
+        let work: Vec<_> =
+            self.nodes.iter().map(|node| (node.shard.has_work(), node.inbox.len(), node.shard.next_deadline())).collect();
+        let unfinished = self.clients.get(stuck).map(Client::unfinished);
+        let rule = format!(
+            "the broker does not come to rest: work, inbox and deadline of its shards are {work:?}, unfinished at the \
+             client is {unfinished:?}"
+        );
+        Err(Finding::new(rule, stuck, None))
     }
 
     fn check_rest(&mut self, absent: &[bool]) -> Result<(), Finding> {
