@@ -4,7 +4,7 @@
 const CHUNK: usize = 1024;
 
 #[derive(Debug)]
-pub(super) struct Slab<T> {
+pub struct Slab<T> {
     chunks: Vec<Vec<T>>,
     free: Vec<u32>,
 }
@@ -33,6 +33,22 @@ impl<T: Default> Slab<T> {
     pub fn remove(&mut self, index: u32) -> T {
         self.free.push(index);
         std::mem::take(self.get_mut(index))
+    }
+
+    /// The value under any number; what is free holds its default.
+    #[inline]
+    pub fn find(&self, index: u32) -> Option<&T> {
+        self.chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)
+    }
+
+    #[inline]
+    pub fn find_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.chunks.get_mut(index as usize / CHUNK)?.get_mut(index as usize % CHUNK)
+    }
+
+    /// All values with their numbers; what is free holds its default.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        (0..).zip(self.chunks.iter().flatten())
     }
 
     /// The value under a number that is in use.
