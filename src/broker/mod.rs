@@ -8,6 +8,7 @@ pub mod event;
 pub mod message;
 pub mod peer_message;
 pub mod settings;
+pub mod timer_wheel;
 
 use crate::connection::Output;
 use crate::routing::ShardIndex;
