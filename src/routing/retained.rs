@@ -6,7 +6,7 @@
 //! is left out costs one descent of the tree for each gap. Where a search stands is told by a topic alone, which need
 //! not exist any more when it goes on; so a search holds nothing between its steps, and entries may come and go.
 //!
-//! A map of whole topics takes about 30 bytes an entry beside topic and value. A tree of levels would share the
+//! A map of whole topics takes about 40 bytes an entry beside topic and value. A tree of levels would share the
 //! prefixes of topics, but pay for them with nodes.
 
 use std::cmp::Ordering;
