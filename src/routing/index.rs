@@ -63,6 +63,15 @@ pub struct Matches {
     scratch: Scratch,
 }
 
+impl Matches {
+    /// The identifiers of all matching subscriptions of one session that have one.
+    #[inline]
+    pub fn subscription_ids_of(&self, matched: &LocalMatch) -> &[u32] {
+        let start = matched.ids_start as usize;
+        self.subscription_ids.get(start..start + matched.ids_len as usize).unwrap_or_default()
+    }
+}
+
 /// Memory of the match itself.
 #[derive(Debug, Default)]
 struct Scratch {

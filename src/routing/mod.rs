@@ -24,6 +24,25 @@ pub use index::{LocalMatch, Matches, Removed, Subscribed, Subscription, TopicInd
 pub use retained::{RetainedTree, Search};
 pub use shards::{ShardIndex, ShardSet};
 
+/// Whether a filter without a share name matches a topic (section 4.7), for one pair at a time.
+pub fn matches_filter(filter: &str, topic: &str) -> bool {
+    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
+        return false;
+    }
+    let mut levels = topic.split('/');
+    for wanted in filter.split('/') {
+        match (wanted, levels.next()) {
+            // Also the parent level: "sport/#" matches "sport".
+            ("#", _) => return true,
+            (_, None) => return false,
+            ("+", Some(_)) => {}
+            (wanted, Some(level)) if wanted == level => {}
+            _ => return false,
+        }
+    }
+    levels.next().is_none()
+}
+
 /// A session of this shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey(pub u32);
