@@ -1,7 +1,7 @@
 //! What matches what: the examples and clauses of section 4.7, in the topic index, in the retained tree and in the naive
 //! twin, so that the twin is held to them too.
 
-use ringmq::routing::{Matches, RetainedTree, Search, SessionKey, ShardIndex, TopicIndex};
+use ringmq::routing::{Matches, RetainedTree, Search, SessionKey, ShardIndex, TopicIndex, matches_filter};
 
 use crate::naive_topic::filter_matches;
 use crate::plain;
@@ -26,6 +26,7 @@ fn check(filter: &str, matching: &[&str], other: &[&str]) {
     let all = matching.iter().map(|topic| (topic, true)).chain(other.iter().map(|topic| (topic, false)));
     for (topic, expected) in all {
         assert_eq!(filter_matches(filter, topic), expected, "twin: {filter} {topic}");
+        assert_eq!(matches_filter(filter, topic), expected, "pair: {filter} {topic}");
         assert_eq!(index_matches(filter, topic), expected, "index: {filter} {topic}");
         assert_eq!(retained_matches(filter, topic), expected, "retained: {filter} {topic}");
     }
