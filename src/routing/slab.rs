@@ -34,11 +34,16 @@ impl<T: Default> Slab<T> {
     pub fn remove(&mut self, index: u32) -> T {
         let value = std::mem::take(self.get_mut(index));
         self.free.push(index);
-        let numbers = self.chunks.last().map_or(0, Vec::len) + self.chunks.len().saturating_sub(1) * CHUNK;
-        if self.free.len() == numbers && numbers > CHUNK {
+        if self.len() == 0 && self.chunks.len() > 1 {
             *self = Self::new();
         }
         value
+    }
+
+    /// Numbers in use.
+    pub fn len(&self) -> usize {
+        let full_chunks = self.chunks.len().saturating_sub(1);
+        full_chunks * CHUNK + self.chunks.last().map_or(0, Vec::len) - self.free.len()
     }
 
     /// The value under a number that is in use.
