@@ -74,7 +74,9 @@ pub struct Client {
     pub last_expiry_s: Option<u32>,
     /// 3.1 has no session present flag, so that its clients keep to one kind of session.
     pub always_clean: bool,
-    pub connections: u32,
+    /// `usize::MAX` is no bound. The same on all connections: a message that one connection may not carry any more would
+    /// count as sent, and its packet identifier be free at the server and in use at the client.
+    pub packet_size_max: usize,
 }
 
 const PUBACK: u8 = 0x40;
@@ -102,7 +104,7 @@ impl Client {
             must_clean: false,
             last_expiry_s: None,
             always_clean,
-            connections: 0,
+            packet_size_max: usize::MAX,
         }
     }
 

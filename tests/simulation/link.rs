@@ -39,6 +39,8 @@ pub struct Link {
     /// The output that the socket is taking, and how much it has.
     pub sending: Option<(Transmit, usize)>,
     pub server_ended: bool,
+    /// The server closed it before its output was taken.
+    pub cut: bool,
 }
 
 impl Link {
@@ -58,6 +60,7 @@ impl Link {
             capacity: *random.pick(&[1, 100, 4096, 65_536]),
             sending: None,
             server_ended: false,
+            cut: false,
         }
     }
 

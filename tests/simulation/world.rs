@@ -64,7 +64,11 @@ impl World {
         let clients = (0..scenario.clients)
             .map(|index| {
                 let version = *random.pick(&[Version::V3_1, Version::V3_1_1, Version::V5_0, Version::V5_0, Version::V5_0]);
-                Client::new(index, version, version == Version::V3_1 && random.chance(50))
+                let mut client = Client::new(index, version, version == Version::V3_1 && random.chance(50));
+                if version.is_5() && random.chance(30) {
+                    client.packet_size_max = *random.pick(&[120, 300, 2000, 10_000]);
+                }
+                client
             })
             .collect();
         let history = History { queue_qos0: settings.queue_qos0, ..History::default() };
@@ -198,7 +202,6 @@ impl World {
         self.links.push(Link::new(index, number, shard, &mut self.random));
         self.active.push(link);
         let client = &mut self.clients[index];
-        client.connections += 1;
         client.reading = true;
         operations::connect(client, &mut self.random, &mut self.history, number, link, gently);
         self.flush(index);
@@ -295,7 +298,8 @@ impl World {
                 }
                 orphan.buffer.drain(..size);
             }
-            if link.to_client_ended && orphan.version.is_5() && orphan.connected && !orphan.taken_over {
+            let is_told = link.cut || !orphan.connected || !orphan.version.is_5() || orphan.taken_over;
+            if link.to_client_ended && !is_told {
                 return Err(fail("a connection was taken over without DISCONNECT 0x8E".into()));
             }
         }
@@ -513,7 +517,7 @@ impl World {
             let link = &mut self.links[index];
             link.place = Place::Gone;
             link.to_client_ended = true;
-            link.sending = None;
+            link.cut = link.sending.take().is_some();
             self.note_end(index, since, "closed");
         }
         while let Some(event) = self.nodes[own].shard.poll_event() {
