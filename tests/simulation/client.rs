@@ -77,6 +77,8 @@ pub struct Client {
     /// `usize::MAX` is no bound. The same on all connections: a message that one connection may not carry any more would
     /// count as sent, and its packet identifier be free at the server and in use at the client.
     pub packet_size_max: usize,
+    /// Before 5.0 the broker does not announce how many messages of QoS 2 it takes at once: what its settings say.
+    pub window_unannounced: u16,
 }
 
 const PUBACK: u8 = 0x40;
@@ -105,6 +107,7 @@ impl Client {
             last_expiry_s: None,
             always_clean,
             packet_size_max: usize::MAX,
+            window_unannounced: u16::MAX,
         }
     }
 
@@ -316,7 +319,7 @@ impl Client {
             return Err("session present after a clean start".into());
         }
         connection.connected = true;
-        connection.server_receive_maximum = u16::MAX;
+        connection.server_receive_maximum = if self.version.is_5() { u16::MAX } else { self.window_unannounced };
         for (id, value) in properties {
             match (*id, value) {
                 (property::RECEIVE_MAXIMUM, Value::Two(value)) => connection.server_receive_maximum = *value,
