@@ -37,6 +37,14 @@ impl Shard {
         }
     }
 
+    /// The subscription was replaced ([MQTT-3.8.4-3]): what its replay still brings comes on the new one's terms.
+    pub(super) fn replace_replay_terms(&mut self, key: SessionKey, filter: &str, subscription: Subscription) {
+        let Some(replays) = self.session_mut(key).and_then(|session| session.replays.as_mut()) else { return };
+        for replay in replays.active.iter_mut().filter(|replay| *replay.filter == *filter) {
+            replay.subscription = subscription;
+        }
+    }
+
     /// The subscription has gone; its retained messages are not wanted any more.
     pub(super) fn cancel_replay(&mut self, key: SessionKey, filter: &str) {
         let Some(replays) = self.session_mut(key).and_then(|session| session.replays.as_mut()) else { return };

@@ -169,8 +169,6 @@ pub struct History {
     pub step: u64,
     pub messages: BTreeMap<Key, Message>,
     pub entries: Vec<Entry>,
-    /// The configuration queues QoS 0 messages for sessions that are away.
-    pub queue_qos0: bool,
 }
 
 impl History {

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use ringmq::broker::{self, Event, Home, Incoming, Settings, Shard};
+use ringmq::limits;
 use ringmq::routing::ShardIndex;
 
 use crate::client::{Client, Marker};
@@ -63,7 +64,8 @@ impl World {
             .collect();
         let clients = (0..scenario.clients)
             .map(|index| {
-                let version = *random.pick(&[Version::V3_1, Version::V3_1_1, Version::V5_0, Version::V5_0, Version::V5_0]);
+                let version =
+                    *random.pick(&[Version::V3_1, Version::V3_1_1, Version::V5_0, Version::V5_0, Version::V5_0]);
                 let mut client = Client::new(index, version, version == Version::V3_1 && random.chance(50));
                 client.window_unannounced = settings.receive_maximum;
                 if version.is_5() && random.chance(30) {
@@ -72,7 +74,7 @@ impl World {
                 client
             })
             .collect();
-        let history = History { queue_qos0: settings.queue_qos0, ..History::default() };
+        let history = History::default();
         Self {
             random,
             history,
@@ -499,8 +501,8 @@ impl World {
 
     fn note_end(&mut self, index: usize, since: usize, reason: impl Into<String>) {
         let link = &mut self.links[index];
-        if !link.server_ended {
-            link.server_ended = true;
+        if link.server_ended_at.is_none() {
+            link.server_ended_at = Some(self.history.now);
             self.history.record(link.client, link.number, What::ServerEnded { since, reason: reason.into() });
         }
     }
@@ -528,7 +530,8 @@ impl World {
             let link = &mut self.links[index];
             link.place = Place::Gone;
             link.to_client_ended = true;
-            link.cut = link.sending.take().is_some();
+            let lingered = link.server_ended_at.is_some_and(|at| self.history.now >= at + limits::LINGER_MS);
+            link.cut = link.sending.take().is_some() || lingered;
             self.note_end(index, since, "closed");
         }
         while let Some(event) = self.nodes[own].shard.poll_event() {

@@ -293,7 +293,7 @@ fn check_order(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     if let Some(newest) = newest.get(&flow)
         && sequence < *newest
         && !sent_again
-        && !case.dropped(seen.client, seen.order, seen.order, &QUEUE_DROPS)
+        && !case.dropped(seen.client, case.messages.lives[&seen.key].sent, seen.order, &QUEUE_DROPS)
     {
         let kind = if seen.replayed { "a retained" } else { "a live" };
         return Err(format!("{kind} message came after number {newest} of the same publisher, topic and QoS"));
