@@ -181,10 +181,12 @@ fn explain(
             && delivery.retain == (message.retain && s.retain_as_published)
     });
     let plain: Vec<&Subscription> = all.iter().copied().filter(|s| s.share.is_none()).collect();
+    // What an earlier version of the subscription asked for may come on the terms of its replacement.
+    let asked = |filter: &str| plain.iter().any(|s| s.filter == filter && s.retain_handling != 2);
     let replayed = delivery.retain
         && message.retain
         && plain.iter().any(|s| {
-            s.retain_handling != 2 && delivery.qos == message.qos.min(s.qos) && ids_are(&s.id.into_iter().collect())
+            asked(&s.filter) && delivery.qos == message.qos.min(s.qos) && ids_are(&s.id.into_iter().collect())
         });
     let must = |s: &Subscription| s.certainly_covers(sent, order) && !(s.no_local && own);
     let mut by_filter: BTreeMap<&str, Vec<&Subscription>> = BTreeMap::new();
