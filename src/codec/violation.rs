@@ -149,6 +149,18 @@ pub enum Violation {
     ReceiveMaximumExceeded,
     #[error("the DISCONNECT has a Session Expiry Interval although the CONNECT had none")]
     SessionExpiryAfterZero,
+    #[error("the QoS of the PUBLISH is above the server's Maximum QoS")]
+    QosAboveMaximum,
+    #[error("the PUBLISH is to be retained, which the server does not offer")]
+    RetainNotAvailable,
+    #[error("the SUBSCRIBE has a Subscription Identifier, which the server does not offer")]
+    SubscriptionIdentifierNotAvailable,
+    #[error("the payload is declared UTF-8 (Payload Format Indicator 1) and is not")]
+    PayloadNotUtf8,
+    #[error("an AUTH was not expected, or has the wrong reason code")]
+    AuthUnexpected,
+    #[error("the Authentication Method is not the one of the CONNECT")]
+    AuthenticationMethodChanged,
 }
 
 impl Violation {
@@ -166,7 +178,8 @@ impl Violation {
 
     fn rule(self) -> (&'static str, ReasonCode) {
         use ReasonCode::{
-            MalformedPacket as Malformed, PacketTooLarge, ProtocolError, ReceiveMaximumExceeded, TopicAliasInvalid,
+            MalformedPacket as Malformed, PacketTooLarge, PayloadFormatInvalid, ProtocolError, QosNotSupported,
+            ReceiveMaximumExceeded, RetainNotSupported, SubscriptionIdentifiersNotSupported, TopicAliasInvalid,
             TopicFilterInvalid, TopicNameInvalid, UnsupportedProtocolVersion,
         };
         match self {
@@ -237,6 +250,12 @@ impl Violation {
             Self::TopicAliasUnknown => ("3.3.2.3.4", ProtocolError),
             Self::ReceiveMaximumExceeded => ("MQTT-3.3.4-7", ReceiveMaximumExceeded),
             Self::SessionExpiryAfterZero => ("3.14.2.2.2", ProtocolError),
+            Self::QosAboveMaximum => ("MQTT-3.2.2-11", QosNotSupported),
+            Self::RetainNotAvailable => ("MQTT-3.2.2-14", RetainNotSupported),
+            Self::SubscriptionIdentifierNotAvailable => ("3.2.2.3.12", SubscriptionIdentifiersNotSupported),
+            Self::PayloadNotUtf8 => ("3.3.2.3.2", PayloadFormatInvalid),
+            Self::AuthUnexpected => ("4.12", ProtocolError),
+            Self::AuthenticationMethodChanged => ("MQTT-4.12.0-5", ProtocolError),
         }
     }
 }
