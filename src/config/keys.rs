@@ -138,13 +138,13 @@ static KEYS: &[Key] = &[
         set: |config, value| {
             config.runtime.shards = match value.as_text() {
                 Some("auto") => ShardCount::Auto,
-                _ => ShardCount::N(or_word(value.count(1..=limits::SHARDS_MAX as i128), "auto")?),
+                _ => ShardCount::Exactly(or_word(value.count(1..=limits::SHARDS_MAX as i128), "auto")?),
             };
             Ok(())
         },
         show: |config| match config.runtime.shards {
             ShardCount::Auto => "\"auto\"".into(),
-            ShardCount::N(shards) => shards.to_string(),
+            ShardCount::Exactly(shards) => shards.to_string(),
         },
     },
     Key { name: "runtime.cpus", set: set_cpus, show: show_cpus },
@@ -358,7 +358,7 @@ pub fn check_together(config: &Config) -> Vec<([&'static str; 2], Problem)> {
             ),
         ));
     }
-    if let (ShardCount::N(shards), Some(cpus)) = (config.runtime.shards, &config.runtime.cpus)
+    if let (ShardCount::Exactly(shards), Some(cpus)) = (config.runtime.shards, &config.runtime.cpus)
         && shards > cpus.len()
     {
         problems.push((
