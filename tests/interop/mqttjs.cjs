@@ -119,7 +119,9 @@ async function unsubscribed(name, version) {
 
 async function properties(name, version) {
     if (version.protocolVersion !== 5) return false;
-    const client = await connect(version, { clientId: "", properties: { topicAliasMaximum: 10, requestResponseInformation: true } });
+    // Version 4 reads the alias maximum from the options themselves, version 5 from their properties.
+    const properties = { topicAliasMaximum: 10, requestResponseInformation: true };
+    const client = await connect(version, { clientId: "", topicAliasMaximum: 10, properties });
     assert.ok(client.connack.properties.assignedClientIdentifier);
     const topic = `${module_}/properties`;
     await call(client, "subscribe", topic, { qos: 1, properties: { subscriptionIdentifier: 5 } });
