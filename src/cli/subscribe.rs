@@ -11,7 +11,7 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::EXIT_ENVIRONMENT;
-use super::client::{Client, ClientError, Input};
+use super::client::{Client, ClientError, Input, reason_text};
 use super::client_options::{ClientOptions, qos};
 use super::format::Format;
 use super::properties::{Command, Properties};

@@ -7,6 +7,8 @@ mod error;
 pub mod keys;
 mod listen;
 mod load;
+mod placement;
+mod rules;
 mod value;
 
 use std::collections::BTreeMap;
