@@ -43,7 +43,7 @@ impl Shard {
             return Err(Refused { reason: ReasonCode::ServerShuttingDown, why: "the server is shutting down" });
         }
         if over_limit {
-            self.count_bound(packet.client_id, "connections_max");
+            self.count_bound(packet.client_id, "runtime.connections_max");
             return Err(Refused {
                 reason: ReasonCode::QuotaExceeded,
                 why: "the server has as many connections as it can",
@@ -179,7 +179,7 @@ impl Shard {
             self.end_session(key);
         }
         if self.sessions.len() >= self.settings.sessions_max.div_ceil(self.shards) {
-            self.count_bound(client_id, "sessions_max");
+            self.count_bound(client_id, "limits.sessions_max");
             return Err(Refused {
                 reason: ReasonCode::QuotaExceeded,
                 why: "the server has as many sessions as it can",

@@ -83,7 +83,7 @@ impl Shard {
             }
             Ok(false) if self.held_bytes > self.settings.shard_bytes_max => {
                 self.held_bytes -= partial.size();
-                self.count_bound(&self.client_id_of(id), "shard_bytes_max");
+                self.count_bound(&self.client_id_of(id), "limits.shard_bytes_max");
                 self.close(id, CloseReason::ByServer(ReasonCode::ServerBusy), None);
                 false
             }
@@ -160,7 +160,7 @@ impl Shard {
         let Some(connection) = self.connection(id) else { return };
         if connection.unsent() > self.settings.queued_bytes_max && connection.phase != Phase::Closing {
             let client_id = self.client_id_of(id);
-            self.count_bound(&client_id, "queued_bytes_max");
+            self.count_bound(&client_id, "limits.queued_bytes_max");
             self.close(id, CloseReason::ByServer(ReasonCode::QuotaExceeded), None);
         }
     }

@@ -35,6 +35,8 @@ pub struct Seed {
     pub listeners: Vec<OwnedFd>,
     pub inbox: Inbox,
     pub common: Arc<Common>,
+    /// Dropped with the thread, so that others notice its end.
+    pub alive: crossbeam_channel::Sender<()>,
     /// Tells that the ring is there, or why not.
     pub ready: Sender<(ShardIndex, Result<WakeHandle, String>)>,
     /// Yields once when all rings are there; is cut off when the server does not start.
@@ -54,7 +56,7 @@ pub fn spawn(seed: Seed) -> Result<ExecutorJoinHandle<()>, String> {
 }
 
 async fn live(seed: Seed) {
-    let Seed { index, buffers, listeners, inbox, common, ready, go, .. } = seed;
+    let Seed { index, buffers, listeners, inbox, common, alive, ready, go, .. } = seed;
     let ring = SocketRing::new(buffers).and_then(|ring| Ok((ring.wake_handle()?, ring)));
     let mut ring = match ring {
         Ok((wake, ring)) => {
@@ -86,6 +88,7 @@ async fn live(seed: Seed) {
     }
     drop(driver);
     drop(farewell);
+    drop(alive);
 }
 
 /// Stops the other shards when this one ends, also by a panic: the sessions at home here would be gone, and a server that
