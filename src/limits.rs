@@ -84,9 +84,61 @@ pub const EVENTS_MAX: usize = 1_024;
 /// Time that a closing connection may take to accept its last bytes, in milliseconds.
 pub const LINGER_MS: u64 = 5_000;
 
+/// Completions of the socket ring that one turn handles before it sends what came of them: at 4 KiB of small publishes
+/// each, about a millisecond's work.
+pub const COMPLETIONS_PER_TURN: usize = 512;
+
+/// Messages of other shards that one turn takes from its mailbox; a batch is taken whole.
+pub const MAIL_PER_TURN: usize = 4_096;
+
+/// While a shard works or waits in its ring, its executor gets a turn this often, in milliseconds: a turn costs 5.5 µs.
+pub const EXECUTOR_TURN_INTERVAL_MS: u64 = 5;
+
+/// A shard with nothing to do for this long sleeps in its executor, where an idle hour costs nothing but where it takes
+/// 14 µs to wake, in milliseconds.
+pub const QUIET_AFTER_MS: u64 = 20;
+
+/// Receive buffers of one shard, and their size in bytes. A power of two. 4 MiB hold what arrives while a turn works.
+pub const RECEIVE_BUFFERS_DEFAULT: u16 = 1_024;
+pub const RECEIVE_BUFFER_SIZE_DEFAULT: u32 = 4_096;
+
+/// Messages that wait in one shard's mailbox, above which those who fill it stop reading from their publishers. A large
+/// message counts once more for each 4 KiB.
+pub const MAILBOX_HIGH_WATER_DEFAULT: usize = 65_536;
+
+/// Bytes for which a large message counts once more in a mailbox, as a power of two.
+pub const MAIL_WEIGHT_SHIFT: u32 = 12;
+
+/// How often a shard looks whether a full mailbox has drained, in milliseconds.
+pub const BACK_PRESSURE_CHECK_MS: u64 = 1;
+
+/// Time between attempts to accept when descriptors or memory have run out, in milliseconds.
+pub const ACCEPT_BACK_OFF_MS: u64 = 100;
+
+/// Descriptors kept for connections over the limit, so that they get an answer and not silence.
+pub const REFUSAL_DESCRIPTORS: usize = 64;
+
+/// Descriptors kept for what is not a connection: files, logs, the program that embeds the server.
+pub const DESCRIPTORS_RESERVED: usize = 64;
+
+/// Descriptors that a shard needs for itself: four rings, five eventfds, duplicates, and its listeners.
+pub const DESCRIPTORS_PER_SHARD: usize = 24;
+
+/// Locked memory that the executor demands, and what each shard's three executor rings register, in bytes.
+pub const LOCKED_MEMORY_MIN: u64 = 512 * 1024;
+pub const LOCKED_MEMORY_PER_SHARD: u64 = 3 * 64 * 1024;
+
+/// Log lines of one kind that a shard writes in a second; further ones are counted.
+pub const LOG_LINES_PER_SECOND: u32 = 20;
+
+/// Time that connections get to take their last bytes when the server stops, in milliseconds.
+pub const SHUTDOWN_TIME_MAX_MS_DEFAULT: u64 = 5_000;
+
 const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
 const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);
 const _: () = assert!(IN_FLIGHT_MAX_DEFAULT as usize <= PACKET_ID_SPAN_MAX);
 const _: () = assert!(PACKET_SIZE_MAX_DEFAULT <= PACKET_SIZE_PROTOCOL_MAX);
 const _: () = assert!(OUTPUT_HIGH_WATER < QUEUED_BYTES_MAX_DEFAULT);
 const _: () = assert!(QUEUED_BYTES_MAX_DEFAULT < SHARD_BYTES_MAX_DEFAULT);
+const _: () = assert!(RECEIVE_BUFFERS_DEFAULT.is_power_of_two());
+const _: () = assert!(EXECUTOR_TURN_INTERVAL_MS < QUIET_AFTER_MS);

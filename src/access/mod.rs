@@ -1,1 +1,30 @@
-//! (being built)
+//! Who may do what. Decisions are values; the exchange of an enhanced authentication (section 4.12) is the one
+//! thing that a program which embeds the broker brings with it.
+
+use crate::codec::ReasonCode;
+
+/// A method of enhanced authentication, known by the name that a client gives in Authentication Method.
+pub trait AuthenticationMethod {
+    /// The name, compared byte for byte.
+    fn name(&self) -> &str;
+
+    /// A new exchange, for one client that connects or re-authenticates.
+    fn begin(&self, client_id: &str, user_name: Option<&str>) -> Box<dyn AuthenticationExchange>;
+}
+
+/// One exchange under way; it dies with the connection.
+pub trait AuthenticationExchange {
+    /// The client's next Authentication Data, the first from its CONNECT or from the AUTH that asks for re-authentication.
+    fn step(&mut self, data: Option<&[u8]>) -> AuthenticationStep;
+}
+
+/// What the server says next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthenticationStep {
+    /// AUTH with 0x18 (Continue authentication) and this data.
+    Continue(Vec<u8>),
+    /// The client is who it says; the data goes into the CONNACK or the final AUTH.
+    Success(Option<Vec<u8>>),
+    /// Refused: CONNACK or DISCONNECT with this code.
+    Failure(ReasonCode),
+}

@@ -26,10 +26,12 @@ pub enum DropReason {
     NoMember,
     /// The receiver refused it with an error code in PUBACK or PUBREC.
     RefusedByReceiver,
+    /// The bound of retained messages or bytes was reached; the message was delivered, but is not kept.
+    RetainedFull,
 }
 
 impl DropReason {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::QueueFullNewest,
         Self::QueueFullOldest,
         Self::ShardFull,
@@ -39,6 +41,7 @@ impl DropReason {
         Self::SessionEnded,
         Self::NoMember,
         Self::RefusedByReceiver,
+        Self::RetainedFull,
     ];
     /// The name under which it is counted.
     pub fn name(self) -> &'static str {
@@ -52,6 +55,7 @@ impl DropReason {
             Self::SessionEnded => "session_ended",
             Self::NoMember => "no_member",
             Self::RefusedByReceiver => "refused_by_receiver",
+            Self::RetainedFull => "retained_full",
         }
     }
 }

@@ -1,12 +1,14 @@
 //! An application message as it is kept and routed: one allocation that several receivers share.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 
 use super::Millis;
 use crate::codec::Qos;
 
 /// Topic, forwardable properties and payload of a PUBLISH, immutable.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Message {
     /// Topic, then properties, then the payload unless that is in `payload`.
     head: Bytes,
@@ -23,6 +25,15 @@ pub struct Message {
     pub stamp: u64,
     /// Hash of the publisher's client id (for shared subscriptions by client id).
     pub publisher_hash: u64,
+    /// Queues and windows of this shard that hold it.
+    holders: Cell<u32>,
+}
+
+/// A copy for another shard: shares the bytes, and is held by nobody yet.
+impl Clone for Message {
+    fn clone(&self) -> Self {
+        Self { head: self.head.clone(), payload: self.payload.clone(), holders: Cell::new(0), ..*self }
+    }
 }
 
 impl Message {
@@ -42,6 +53,7 @@ impl Message {
             expires_at: None,
             stamp: 0,
             publisher_hash: 0,
+            holders: Cell::new(0),
         }
     }
 
@@ -75,5 +87,20 @@ impl Message {
     /// Bytes that it occupies, for the bounds.
     pub fn size(&self) -> usize {
         size_of::<Self>() + self.head.len() + self.payload.as_ref().map_or(0, Bytes::len)
+    }
+
+    /// One more queue or window holds it. Returns the bytes that the shard's budget is charged with: a message that many
+    /// receivers wait for is charged once.
+    pub fn hold(&self) -> usize {
+        let holders = self.holders.get();
+        self.holders.set(holders + 1);
+        if holders == 0 { self.size() } else { 0 }
+    }
+
+    /// One queue or window less holds it. Returns the bytes that the shard's budget gets back.
+    pub fn release(&self) -> usize {
+        let holders = self.holders.get() - 1;
+        self.holders.set(holders);
+        if holders == 0 { self.size() } else { 0 }
     }
 }

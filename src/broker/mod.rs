@@ -4,18 +4,51 @@
 //! [`Shard::poll_peer`], [`Shard::poll_transmit`], [`Shard::poll_close`], [`Shard::poll_event`]; then it may sleep until [`Shard::next_deadline`].
 //! Nothing here reads a clock, draws a random number or touches a socket.
 
+mod acknowledge;
+mod authenticate;
+mod close;
+mod connect;
+pub mod counters;
+mod deliver;
 pub mod event;
+mod home;
 pub mod message;
+mod peer;
 pub mod peer_message;
+mod publication;
+mod publish;
+mod receive;
+mod replay;
+mod retain;
 pub mod settings;
+mod shared;
+mod subscribe;
+mod timeout;
+pub mod timer_wheel;
+mod unsubscribe;
+mod will;
 
-use crate::connection::Output;
-use crate::routing::ShardIndex;
+use std::collections::VecDeque;
+use std::rc::Rc;
 
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use slab::Slab;
+
+use crate::access::AuthenticationMethod;
+use crate::connection::{Connection, Output, Phase};
+use crate::limits;
+use crate::routing::{Matches, RetainedTree, SessionKey, ShardIndex, TopicIndex};
+use crate::session::Session;
+use publication::Templates;
+use timer_wheel::TimerWheel;
+
+pub use counters::Counters;
 pub use event::{CloseReason, DropReason, Event};
+pub use home::{Home, home_of};
 pub use message::Message;
 pub use peer_message::PeerMessage;
-pub use settings::Settings;
+pub use settings::{QueuePolicy, Settings};
 
 /// Milliseconds of a clock that never goes back; its zero is the driver's choice.
 pub type Millis = u64;
@@ -47,100 +80,297 @@ pub struct Transmit {
     pub output: Output,
 }
 
-/// One shard.
-pub struct Shard {
-    _own: ShardIndex,
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TimerKey {
+    Connection(ConnectionId),
+    Session(SessionKey, u32),
 }
 
-#[allow(unused_variables)]
+/// A SUBACK that waits until all shards know the filters.
+struct WaitingSubAck {
+    sequence: u64,
+    connection: ConnectionId,
+    packet_id: u16,
+    reasons: Vec<u8>,
+    reason_string: Option<&'static str>,
+}
+
+/// One shard.
+pub struct Shard {
+    settings: Rc<Settings>,
+    own: ShardIndex,
+    shards: usize,
+    now: Millis,
+    random: SmallRng,
+    authentication_methods: Vec<Box<dyn AuthenticationMethod>>,
+    shutting_down: bool,
+
+    connections: Slab<Connection>,
+    sessions: Slab<Session>,
+    session_by_client: hashbrown::HashTable<SessionKey>,
+    /// Source of generations of connections and sessions.
+    generation: u32,
+    index: TopicIndex,
+    retained: RetainedTree<Rc<Message>>,
+    wheel: TimerWheel<TimerKey>,
+    due: Vec<TimerKey>,
+
+    /// Outgoing messages to other shards, by class: see [`PeerMessage::class`].
+    to_peers: [VecDeque<(ShardIndex, PeerMessage)>; 3],
+    /// Sequence of the last `InterestAdd` or `GroupInterest` sent.
+    interest_sequence: u64,
+    /// Sequence up to which each shard has applied them.
+    interest_applied: Vec<u64>,
+    waiting_subacks: VecDeque<WaitingSubAck>,
+    replay_number: u32,
+    /// Replays whose first request waits until the interest is in force everywhere.
+    waiting_replays: VecDeque<(u64, SessionKey)>,
+    /// Sessions whose search among this shard's retained messages goes on without input.
+    local_replays: VecDeque<SessionKey>,
+    stamp: u64,
+
+    ready: VecDeque<ConnectionId>,
+    to_close: VecDeque<(ConnectionId, Transport)>,
+    /// Connections whose queue has passed its bound, to be closed before the next poll: not while a publish is
+    /// being routed.
+    overflowed: Vec<ConnectionId>,
+    events: VecDeque<Event>,
+    counters: Counters,
+    held_bytes: usize,
+    retained_bytes: usize,
+
+    /// Sequence up to which every shard has applied this shard's interest.
+    interest_in_force: u64,
+
+    /// Reused, so that a publish does not allocate.
+    matches: Matches,
+    templates: Templates,
+    buffers: Vec<Vec<u8>>,
+}
+
+/// Buffers kept for reuse, and the largest that is kept, in bytes.
+const BUFFERS_KEPT: usize = 256;
+const BUFFER_KEPT_SIZE_MAX: usize = 16 * 1024;
+
 impl Shard {
     /// `seed` feeds all random choices of this shard. `settings` is the same on all shards.
-    pub fn new(settings: std::rc::Rc<Settings>, own: ShardIndex, shards: usize, seed: u64, now: Millis) -> Self {
-        Self { _own: own }
+    pub fn new(settings: Rc<Settings>, own: ShardIndex, shards: usize, seed: u64, now: Millis) -> Self {
+        assert!(shards <= limits::SHARDS_MAX && usize::from(own.0) < shards, "shard {own:?} of {shards}");
+        Self {
+            index: TopicIndex::new(own, shards, settings.hash_seed),
+            settings,
+            own,
+            shards,
+            now,
+            random: SmallRng::seed_from_u64(seed),
+            authentication_methods: Vec::new(),
+            shutting_down: false,
+            connections: Slab::new(),
+            sessions: Slab::new(),
+            session_by_client: hashbrown::HashTable::new(),
+            generation: 0,
+            retained: RetainedTree::new(),
+            wheel: TimerWheel::new(now),
+            due: Vec::new(),
+            to_peers: Default::default(),
+            interest_sequence: 0,
+            interest_applied: vec![0; shards],
+            waiting_subacks: VecDeque::new(),
+            replay_number: 0,
+            waiting_replays: VecDeque::new(),
+            local_replays: VecDeque::new(),
+            stamp: 0,
+            ready: VecDeque::new(),
+            to_close: VecDeque::new(),
+            overflowed: Vec::new(),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+            held_bytes: 0,
+            retained_bytes: 0,
+            interest_in_force: if shards == 1 { u64::MAX } else { 0 },
+            matches: Matches::default(),
+            templates: Templates::default(),
+            buffers: Vec::new(),
+        }
     }
 
-    /// A connection was accepted for this shard; its CONNECT must come in time.
-    pub fn handle_connected(&mut self, incoming: Incoming, now: Millis) -> ConnectionId {
-        unimplemented!()
-    }
-
-    /// Bytes arrived. Takes all of them; keeps a copy of a packet that is not complete.
-    pub fn handle_received(&mut self, connection: ConnectionId, bytes: &[u8], now: Millis) {
-        unimplemented!()
-    }
-
-    /// The transport has taken the whole output of the last `Transmit`; the output comes back for its buffer.
-    pub fn handle_sent(&mut self, connection: ConnectionId, output: Output, now: Millis) {
-        unimplemented!()
-    }
-
-    /// The peer closed, or the transport failed. The connection's id is dead afterwards; a `Transmit` that was on its way is the driver's to drop.
-    pub fn handle_closed(&mut self, connection: ConnectionId, now: Millis) {
-        unimplemented!()
-    }
-
-    /// Another shard's message, in the order in which that shard sent it.
-    pub fn handle_peer(&mut self, from: ShardIndex, message: PeerMessage, now: Millis) {
-        unimplemented!()
-    }
-
-    /// `next_deadline` has come.
-    pub fn handle_timeout(&mut self, now: Millis) {
-        unimplemented!()
-    }
-
-    /// The server leaves: every client gets DISCONNECT 0x8B (5.0) or is closed; no new ones are taken.
-    pub fn handle_shutdown(&mut self, now: Millis) {
-        unimplemented!()
+    /// The methods of enhanced authentication that clients may name; none at first.
+    pub fn set_authentication_methods(&mut self, methods: Vec<Box<dyn AuthenticationMethod>>) {
+        self.authentication_methods = methods;
     }
 
     /// Messages for other shards. The driver must push them into the receivers' mailboxes in just this order, over all receivers.
     pub fn poll_peer(&mut self) -> Option<(ShardIndex, PeerMessage)> {
-        unimplemented!()
+        if !self.overflowed.is_empty() {
+            self.close_overflowed();
+        }
+        self.to_peers.iter_mut().find_map(VecDeque::pop_front)
     }
 
+    /// The next connection that has something to send and nothing on its way.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        unimplemented!()
+        while let Some(id) = self.ready.pop_front() {
+            let Some(connection) = self.connections.get_mut(id.slot as usize) else { continue };
+            if connection.generation != id.generation {
+                continue;
+            }
+            connection.ready = false;
+            if connection.sending || connection.output.is_empty() {
+                continue;
+            }
+            connection.sending = true;
+            connection.sending_len = connection.output.len();
+            let output = std::mem::take(&mut connection.output);
+            return Some(Transmit { connection: id, transport: connection.transport, output });
+        }
+        None
+    }
+
+    /// The transport has taken the whole output of the last `Transmit`; the output comes back for its buffer.
+    pub fn handle_sent(&mut self, id: ConnectionId, output: Output, now: Millis) {
+        self.now = now;
+        let sent = output.len();
+        self.recycle(output.into_buffer());
+        let Some(connection) = self.connection_mut(id) else { return };
+        connection.sending = false;
+        connection.sending_len = 0;
+        let phase = connection.phase;
+        let more = !connection.output.is_empty();
+        self.held_bytes -= sent;
+        self.counters.bytes_sent += sent as u64;
+        if more {
+            self.mark_ready(id);
+        } else if phase == Phase::Closing {
+            self.finish_close(id);
+            return;
+        }
+        if let Phase::Open(session) = phase {
+            self.pump(session);
+        }
     }
 
     /// A connection that the driver must close now: all its output was taken, or it had its time. Its id is dead.
     pub fn poll_close(&mut self) -> Option<(ConnectionId, Transport)> {
-        unimplemented!()
+        self.to_close.pop_front()
     }
 
     /// Something worth a log line.
     pub fn poll_event(&mut self) -> Option<Event> {
-        unimplemented!()
+        self.events.pop_front()
     }
 
     /// When to call `handle_timeout`, if nothing else happens before.
     pub fn next_deadline(&self) -> Option<Millis> {
-        unimplemented!()
+        self.wheel.next_deadline()
     }
 
     /// There is work that needs no input (a long retained search): call `handle_timeout` soon, do not sleep.
     pub fn has_work(&self) -> bool {
-        unimplemented!()
+        !self.local_replays.is_empty()
     }
 
     /// Connections of this shard that are open.
     pub fn connection_count(&self) -> usize {
-        unimplemented!()
+        self.connections.len()
     }
-}
 
-/// Where the first bytes of a connection belong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Home {
-    /// The CONNECT is not complete; ask again with more.
-    NeedMore,
-    Shard(ShardIndex),
-    /// Whoever holds them answers: they are malformed, or have no client id.
-    Here,
-}
+    /// The counters, with the levels as of now.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            sessions: self.sessions.len() as u64,
+            subscriptions: self.index.subscription_count() as u64,
+            retained_messages: self.retained.len() as u64,
+            retained_bytes: self.retained_bytes as u64,
+            held_bytes: self.held_bytes as u64,
+            ..self.counters
+        }
+    }
 
-/// Reads the client id out of a CONNECT and tells its home shard.
-pub fn home_of(bytes: &[u8], settings: &Settings, shards: usize) -> Home {
-    let _ = (bytes, settings, shards);
-    unimplemented!()
+    fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections.get_mut(id.slot as usize).filter(|connection| connection.generation == id.generation)
+    }
+
+    fn connection(&self, id: ConnectionId) -> Option<&Connection> {
+        self.connections.get(id.slot as usize).filter(|connection| connection.generation == id.generation)
+    }
+
+    fn session(&self, key: SessionKey) -> Option<&Session> {
+        self.sessions.get(key.0 as usize)
+    }
+
+    fn session_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+        self.sessions.get_mut(key.0 as usize)
+    }
+
+    fn next_generation(&mut self) -> u32 {
+        self.generation = self.generation.wrapping_add(1);
+        self.generation
+    }
+
+    /// Appends to a connection's output what `write` writes, and sees to its being sent.
+    fn write(&mut self, id: ConnectionId, write: impl FnOnce(&Connection, &mut Vec<u8>)) {
+        let Some(connection) = self.connections.get_mut(id.slot as usize) else { return };
+        if connection.generation != id.generation || connection.phase == Phase::Closing {
+            return;
+        }
+        let mut output = std::mem::take(&mut connection.output);
+        let before = output.len();
+        if output.buffer().capacity() == 0 {
+            output = Output::with_buffer(self.buffers.pop().unwrap_or_default());
+        }
+        write(connection, output.buffer());
+        self.held_bytes += output.len() - before;
+        connection.output = output;
+        self.mark_ready(id);
+    }
+
+    fn mark_ready(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id.slot as usize)
+            && !connection.ready
+            && !connection.sending
+        {
+            connection.ready = true;
+            self.ready.push_back(id);
+        }
+    }
+
+    fn recycle(&mut self, buffer: Vec<u8>) {
+        if self.buffers.len() < BUFFERS_KEPT && buffer.capacity() <= BUFFER_KEPT_SIZE_MAX && buffer.capacity() > 0 {
+            self.buffers.push(buffer);
+        }
+    }
+
+    fn send_to_peer(&mut self, shard: ShardIndex, message: PeerMessage) {
+        self.to_peers[message.class()].push_back((shard, message));
+    }
+
+    fn other_shards(&self) -> impl Iterator<Item = ShardIndex> + use<> {
+        let own = self.own;
+        (0..self.shards as u8).map(ShardIndex).filter(move |shard| *shard != own)
+    }
+
+    fn event(&mut self, event: Event) {
+        if self.events.len() < limits::EVENTS_MAX {
+            self.events.push_back(event);
+        } else {
+            self.counters.events_suppressed += 1;
+        }
+    }
+
+    /// Counts a message that `session` does not get, and reports the first one for each reason.
+    fn count_drop(&mut self, session: Option<SessionKey>, reason: DropReason) {
+        self.counters.dropped[reason as usize] += 1;
+        let Some(session) = session.and_then(|key| self.sessions.get_mut(key.0 as usize)) else { return };
+        if session.first_drop(reason) {
+            let client_id = session.client_id.to_string();
+            self.event(Event::Dropped { client_id, reason });
+        }
+    }
+
+    /// Counts what a configured bound refused.
+    fn count_bound(&mut self, client_id: &str, key: &'static str) {
+        self.counters.bounds_reached += 1;
+        self.event(Event::BoundReached { client_id: client_id.to_owned(), key });
+    }
 }

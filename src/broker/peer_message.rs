@@ -21,7 +21,23 @@ pub enum PeerMessage {
     /// The receiver's `InterestAdd` and `GroupInterest` up to this sequence are in force at the sender.
     InterestApplied { sequence: u64 },
     /// The next retained messages that match, after a topic.
-    RetainedRequest { session: SessionKey, replay: u32, filter: Box<str>, after: Option<Box<str>>, count: u16 },
+    RetainedRequest { session: SessionKey, replay: u32, filter: Box<str>, after: Option<Box<str>> },
     /// Answer to `RetainedRequest`. `after` is where the next request goes on; `None` when there are no more.
     RetainedBatch { session: SessionKey, replay: u32, messages: Vec<Message>, after: Option<Box<str>> },
+}
+
+impl PeerMessage {
+    /// Messages of one turn are pushed to their receivers class by class, all receivers of a class before the next
+    /// class: 0 is live publishes, 1 all else, 2 acknowledgements of interest.
+    ///
+    /// So whoever learns from a later class that something happened finds what came before it in the mailboxes already: a
+    /// shard that gets a retained message from its partition has the live copy of it before; a shard that is told
+    /// that its interest is in force finds, in every partition, the retained messages published before that.
+    pub fn class(&self) -> usize {
+        match self {
+            Self::Publish(_) | Self::PublishShared { .. } => 0,
+            Self::InterestApplied { .. } => 2,
+            _ => 1,
+        }
+    }
 }

@@ -1,70 +1,57 @@
 //! Packets to bytes. Each function appends one whole packet to `out`.
 //!
 //! `packet_size_max` is the receiver's Maximum Packet Size: reason string and user properties are left out when the
-//! packet would exceed it ([MQTT-3.2.2-19], [MQTT-3.2.2-20], [MQTT-3.4.2-2], ...).
+//! packet would exceed it ([MQTT-3.2.2-19], [MQTT-3.2.2-20], [MQTT-3.4.2-2], ...). What must be sent is written
+//! whatever its size; the caller sees from the length of `out` when that is too much for the receiver.
+//!
+//! A string or binary value of more than 65,535 bytes cannot be expressed: giving one is a bug of the caller, which debug
+//! builds assert and release builds cut off.
 
-use super::packet::{Ack, Auth, ConnAck, Connect, Disconnect, Publish, Qos, SubAck, Subscribe, Unsubscribe, Version};
-use super::reason::ReasonCode;
+mod acknowledge;
+mod connack;
+mod connect;
+mod disconnect;
+mod publish;
+mod subscribe;
+mod wire;
 
-/// What kind of acknowledgement [`ack`] writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AckKind {
-    PubAck,
-    PubRec,
-    PubRel,
-    PubComp,
+use super::packet::{Packet, Version};
+
+pub use acknowledge::{AckKind, ack, ack_success, suback, unsuback};
+pub use connack::connack;
+pub use connect::connect;
+pub use disconnect::{auth, disconnect};
+pub use publish::{PublishHead, publish, publish_head};
+pub use subscribe::{subscribe, unsubscribe};
+pub(super) use wire::{write_binary, write_string, write_variable_byte_integer};
+
+/// PINGREQ (section 3.12).
+pub fn pingreq(out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0xC0, 0]);
 }
 
-/// A PUBLISH on its way to a subscriber, without its payload.
-#[derive(Clone, Copy, Debug)]
-pub struct PublishHead<'a> {
-    pub version: Version,
-    pub dup: bool,
-    pub qos: Qos,
-    pub retain: bool,
-    /// Empty when `topic_alias` stands for it.
-    pub topic: &'a str,
-    pub packet_id: u16,
-    pub message_expiry_s: Option<u32>,
-    pub topic_alias: Option<u16>,
-    pub subscription_ids: &'a [u32],
-    /// Encoded properties to forward as they are; left out before 5.0.
-    pub properties: &'a [u8],
-    pub payload_len: usize,
+/// PINGRESP (section 3.13).
+pub fn pingresp(out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0xD0, 0]);
 }
 
-impl PublishHead<'_> {
-    /// Bytes of the whole packet, payload included.
-    pub fn packet_size(&self) -> usize {
-        unimplemented!()
+/// Any packet, by the function for its type. `version` is ignored for CONNECT, which has its own.
+pub fn packet(out: &mut Vec<u8>, version: Version, packet: &Packet<'_>, packet_size_max: u32) {
+    match packet {
+        Packet::Connect(packet) => connect(out, packet),
+        Packet::ConnAck(packet) => connack(out, version, packet, packet_size_max),
+        Packet::Publish(packet) => publish(out, version, packet),
+        Packet::PubAck(packet) => ack(out, version, AckKind::PubAck, packet, packet_size_max),
+        Packet::PubRec(packet) => ack(out, version, AckKind::PubRec, packet, packet_size_max),
+        Packet::PubRel(packet) => ack(out, version, AckKind::PubRel, packet, packet_size_max),
+        Packet::PubComp(packet) => ack(out, version, AckKind::PubComp, packet, packet_size_max),
+        Packet::Subscribe(packet) => subscribe(out, version, packet),
+        Packet::SubAck(packet) => suback(out, version, packet, packet_size_max),
+        Packet::Unsubscribe(packet) => unsubscribe(out, version, packet),
+        Packet::UnsubAck(packet) => unsuback(out, version, packet, packet_size_max),
+        Packet::PingReq => pingreq(out),
+        Packet::PingResp => pingresp(out),
+        Packet::Disconnect(packet) => disconnect(out, version, packet, packet_size_max),
+        Packet::Auth(packet) => auth(out, packet, packet_size_max),
     }
-}
-
-/// Appends everything of a PUBLISH but its payload.
-pub fn publish_head(out: &mut Vec<u8>, head: &PublishHead<'_>) {
-    let _ = (out, head);
-    unimplemented!()
-}
-
-macro_rules! later { ($($n:ident($($a:ident: $t:ty),*);)*) => { $(pub fn $n(out: &mut Vec<u8>, $($a: $t),*) { let _ = (out, $($a),*); unimplemented!() })* } }
-later! {
-    connack(version: Version, packet: &ConnAck<'_>, packet_size_max: u32);
-    ack(version: Version, kind: AckKind, packet: &Ack<'_>, packet_size_max: u32);
-    suback(version: Version, packet: &SubAck<'_>, packet_size_max: u32);
-    unsuback(version: Version, packet: &SubAck<'_>, packet_size_max: u32);
-    disconnect(version: Version, packet: &Disconnect<'_>, packet_size_max: u32);
-    auth(packet: &Auth<'_>, packet_size_max: u32);
-    pingresp();
-    pingreq();
-    connect(packet: &Connect<'_>);
-    publish(version: Version, packet: &Publish<'_>);
-    subscribe(version: Version, packet: &Subscribe<'_>);
-    unsubscribe(version: Version, packet: &Unsubscribe<'_>);
-}
-
-/// The four bytes that acknowledge a PUBLISH with success, the same in every version.
-#[inline]
-pub fn ack_success(out: &mut Vec<u8>, kind: AckKind, packet_id: u16) {
-    let _ = (out, kind, packet_id, ReasonCode::Success);
-    unimplemented!()
 }

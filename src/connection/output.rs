@@ -60,6 +60,17 @@ impl Output {
         parts.into_iter().filter(|part| !part.is_empty())
     }
 
+    /// The copied bytes, and the payloads by reference, each with the position before which it goes.
+    pub fn into_parts(self) -> (Vec<u8>, Vec<(usize, Bytes)>) {
+        (self.bytes, self.shared)
+    }
+
+    /// The output that `into_parts` took apart.
+    pub fn from_parts(bytes: Vec<u8>, shared: Vec<(usize, Bytes)>) -> Self {
+        let shared_len = shared.iter().map(|(_, payload)| payload.len()).sum();
+        Self { bytes, shared, shared_len }
+    }
+
     /// Gives the buffer back for another output.
     pub fn into_buffer(self) -> Vec<u8> {
         let mut bytes = self.bytes;

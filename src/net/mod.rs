@@ -1,1 +1,26 @@
-//! The socket ring, buffers, listeners; knows no MQTT.
+//! The socket ring, its buffers and the listeners; knows no MQTT.
+//!
+//! One [`SocketRing`] belongs to one thread. It accepts, receives and sends for all sockets of a shard with no task, no
+//! timer and no buffer per idle socket; what happened comes out of [`SocketRing::next_completion`] as a value.
+//!
+//! `unsafe` is only in the files named `ring*`, each use with its argument beside it.
+
+mod listener;
+mod ring;
+mod ring_buffers;
+mod ring_drain;
+mod ring_in_flight;
+mod ring_notice;
+mod ring_wake;
+mod send_parts;
+mod sockets;
+mod support;
+
+pub use listener::{Listener, bind_shared};
+pub use ring::{Completion, RingCounters, SocketRing};
+pub use ring_buffers::{BufferRingConfig, ReceiveBuffer};
+pub use ring_notice::QuietNotice;
+pub use ring_wake::WakeHandle;
+pub use send_parts::SendParts;
+pub use sockets::SocketId;
+pub use support::{Unsupported, check_support};

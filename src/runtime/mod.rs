@@ -1,1 +1,28 @@
 //! Executor placement, the shard's turn, mailboxes between shards, clock, signals, shutdown.
+//!
+//! [`Server`] starts one thread per shard. Each has a glommio executor with one task, which drives one
+//! [`broker::Shard`](crate::broker::Shard) and one [`SocketRing`](crate::net::SocketRing) in turns: what the kernel
+//! completed, what other shards sent, what is due; then what the shard has to say, in one system call.
+
+mod admission;
+mod clock;
+pub mod config;
+mod counters;
+mod descriptors;
+mod event_log;
+mod links;
+pub mod mailbox;
+mod outbox;
+mod placement;
+mod rest;
+mod server;
+mod shard;
+pub mod signals;
+mod start;
+pub mod start_error;
+
+pub use config::{IdlePolicy, RuntimeConfig, ShardCount};
+pub use counters::Counters;
+pub use server::{Server, Summary};
+pub use signals::wait_for_signal;
+pub use start_error::StartError;

@@ -1,1 +1,171 @@
-//! (being built)
+//! What outlives the network connection (section 4.1): subscriptions, messages in flight and waiting, the will.
+//!
+//! All of it is plain values, without a pointer into the runtime, so that a session can be written out and read back.
+
+pub mod delivery;
+pub mod in_flight;
+pub mod replay;
+pub mod subscriptions;
+
+use std::collections::VecDeque;
+
+use crate::broker::timer_wheel::TimerId;
+use crate::broker::{ConnectionId, DropReason, Message, Millis};
+
+pub use delivery::{Delivery, GroupName};
+pub use in_flight::{Awaits, InFlight, Slot};
+pub use replay::{Replay, Replays};
+pub use subscriptions::Subscriptions;
+
+/// One session; it lives on its client id's home shard.
+#[derive(Debug)]
+pub struct Session {
+    /// Tells this session from earlier ones in the same slot.
+    pub generation: u32,
+    pub client_id: Box<str>,
+    /// Hash of the client id, for shared subscriptions by publisher.
+    pub client_hash: u64,
+    pub connection: Option<ConnectionId>,
+    /// Session Expiry Interval in seconds; `u32::MAX` never expires.
+    pub expiry_s: u32,
+    pub timer: Option<TimerId>,
+    /// When the session ends, if it has no connection.
+    pub expires_at: Option<Millis>,
+    pub subscriptions: Subscriptions,
+    pub will: Option<Box<Will>>,
+    /// Present while there is anything in it.
+    pub flow: Option<Box<Flow>>,
+    /// Present while retained messages are being fetched.
+    pub replays: Option<Box<Replays>>,
+    /// Reasons for which a message of this session was dropped since it connected, one bit each.
+    pub drops_reported: u16,
+}
+
+/// Messages under way to and from one client.
+#[derive(Debug, Default)]
+pub struct Flow {
+    /// QoS 1 and 2 to the client, sent and not settled.
+    pub in_flight: InFlight,
+    /// To the client, not sent yet.
+    pub queue: Queue,
+    /// Packet identifiers of QoS 2 messages from the client that were received and not released ([MQTT-4.3.3-10]).
+    pub unreleased: Vec<u16>,
+}
+
+impl Flow {
+    pub fn is_empty(&self) -> bool {
+        self.in_flight.is_empty() && self.queue.is_empty() && self.unreleased.is_empty()
+    }
+}
+
+/// Messages that wait, oldest first.
+#[derive(Debug, Default)]
+pub struct Queue {
+    entries: VecDeque<Delivery>,
+    bytes: usize,
+    qos0: usize,
+}
+
+impl Queue {
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Sizes of the messages that wait, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Messages of QoS 0 that wait: a later one must not overtake them.
+    pub fn has_qos0(&self) -> bool {
+        self.qos0 > 0
+    }
+
+    /// Messages of QoS 1 or 2 wait.
+    pub fn has_acknowledged(&self) -> bool {
+        self.entries.len() > self.qos0
+    }
+
+    pub fn push(&mut self, delivery: Delivery) {
+        self.bytes += delivery.message.size();
+        self.qos0 += usize::from(delivery.qos as u8 == 0);
+        self.entries.push_back(delivery);
+    }
+
+    pub fn front(&self) -> Option<&Delivery> {
+        self.entries.front()
+    }
+
+    pub fn pop(&mut self) -> Option<Delivery> {
+        let delivery = self.entries.pop_front()?;
+        self.bytes -= delivery.message.size();
+        self.qos0 -= usize::from(delivery.qos as u8 == 0);
+        Some(delivery)
+    }
+
+    /// Takes out what `select` chooses, in order.
+    pub fn extract(&mut self, mut select: impl FnMut(&Delivery) -> bool) -> Vec<Delivery> {
+        let (taken, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(self).entries.into_iter().partition(|delivery| select(delivery));
+        kept.into_iter().for_each(|delivery| self.push(delivery));
+        taken
+    }
+}
+
+/// The will of the present connection, or one whose delay runs (section 3.1.2.5).
+#[derive(Debug)]
+pub struct Will {
+    pub message: Message,
+    pub delay_s: u32,
+    /// Message Expiry Interval, counted from publication.
+    pub message_expiry_s: Option<u32>,
+    /// When a will whose connection has gone is published.
+    pub due_at: Option<Millis>,
+}
+
+impl Session {
+    pub fn new(generation: u32, client_id: &str, client_hash: u64) -> Self {
+        Self {
+            generation,
+            client_id: client_id.into(),
+            client_hash,
+            connection: None,
+            expiry_s: 0,
+            timer: None,
+            expires_at: None,
+            subscriptions: Subscriptions::default(),
+            will: None,
+            flow: None,
+            replays: None,
+            drops_reported: 0,
+        }
+    }
+
+    /// Messages in flight and waiting.
+    pub fn pending(&self) -> usize {
+        self.flow.as_ref().map_or(0, |flow| flow.in_flight.len() + flow.queue.len())
+    }
+
+    pub fn flow_mut(&mut self) -> &mut Flow {
+        self.flow.get_or_insert_default()
+    }
+
+    /// Gives the memory of an empty flow back.
+    pub fn trim(&mut self) {
+        if self.flow.as_ref().is_some_and(|flow| flow.is_empty()) {
+            self.flow = None;
+        }
+    }
+
+    /// True the first time that a drop for this reason is to be reported since the client connected.
+    pub fn first_drop(&mut self, reason: DropReason) -> bool {
+        let bit = 1_u16 << (reason as u8);
+        let first = self.drops_reported & bit == 0;
+        self.drops_reported |= bit;
+        first
+    }
+}

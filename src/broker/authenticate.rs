@@ -1,0 +1,137 @@
+//! Enhanced authentication (section 4.12): AUTH packets between CONNECT and CONNACK, and re-authentication later.
+
+use super::connect::Refused;
+use super::{CloseReason, ConnectionId, Shard};
+use crate::access::{AuthenticationExchange, AuthenticationStep};
+use crate::codec::encode;
+use crate::codec::frame::Frame;
+use crate::codec::{Auth, Connect, Packet, ReasonCode, UserProperties, Version, Violation, decode};
+use crate::connection::{Authentication, Phase};
+use crate::routing::SessionKey;
+
+impl Shard {
+    /// A CONNECT has named a method: the exchange begins, or is refused with 0x8C ([MQTT-4.12.0-1]).
+    pub(super) fn begin_authentication(
+        &mut self,
+        id: ConnectionId,
+        packet: &Connect<'_>,
+        method: &str,
+        frame: Frame<'_>,
+    ) {
+        let known = self.authentication_methods.iter().find(|known| known.name() == method);
+        let Some(known) = known else {
+            let why = "the server does not know this authentication method";
+            return self.refuse(id, Refused { reason: ReasonCode::BadAuthenticationMethod, why });
+        };
+        let exchange = known.begin(packet.client_id, packet.user_name);
+        let Some(connection) = self.connection_mut(id) else { return };
+        connection.phase = Phase::Authenticating;
+        let connect = frame.body.to_vec();
+        connection.authentication = Some(Box::new(Authentication { method: method.into(), exchange: None, connect }));
+        self.step(id, exchange, packet.properties.authentication_data);
+    }
+
+    /// AUTH while the handshake is under way.
+    pub(super) fn handle_auth(&mut self, id: ConnectionId, packet: &Auth<'_>) {
+        match self.exchange_for(id, packet, ReasonCode::ContinueAuthentication) {
+            Ok(exchange) => self.step(id, exchange, packet.data),
+            Err(violation) => self.fail(id, violation),
+        }
+    }
+
+    /// AUTH from a client that is connected: it begins a re-authentication (0x19), or continues one.
+    pub(super) fn handle_reauthentication(&mut self, id: ConnectionId, packet: &Auth<'_>) {
+        if packet.reason == ReasonCode::ReAuthenticate {
+            return match self.begin_reauthentication(id, packet) {
+                Ok(exchange) => self.step(id, exchange, packet.data),
+                Err(violation) => self.fail(id, violation),
+            };
+        }
+        self.handle_auth(id, packet);
+    }
+
+    fn begin_reauthentication(
+        &mut self,
+        id: ConnectionId,
+        packet: &Auth<'_>,
+    ) -> Result<Box<dyn AuthenticationExchange>, Violation> {
+        let connection = self.connection(id).ok_or(Violation::AuthUnexpected)?;
+        let authentication = connection.authentication.as_ref().ok_or(Violation::AuthUnexpected)?;
+        if packet.method != Some(&authentication.method) {
+            return Err(Violation::AuthenticationMethodChanged);
+        }
+        let method = self.authentication_methods.iter().find(|known| known.name() == &*authentication.method);
+        let client_id =
+            connection.session().and_then(|key: SessionKey| self.session(key)).map(|session| &*session.client_id);
+        let method = method.ok_or(Violation::AuthUnexpected)?;
+        Ok(method.begin(client_id.unwrap_or_default(), None))
+    }
+
+    /// The exchange that an AUTH continues.
+    fn exchange_for(
+        &mut self,
+        id: ConnectionId,
+        packet: &Auth<'_>,
+        expected: ReasonCode,
+    ) -> Result<Box<dyn AuthenticationExchange>, Violation> {
+        let connection = self.connection_mut(id).ok_or(Violation::AuthUnexpected)?;
+        let authentication = connection.authentication.as_mut().ok_or(Violation::AuthUnexpected)?;
+        if packet.method != Some(&authentication.method) {
+            return Err(Violation::AuthenticationMethodChanged);
+        }
+        if packet.reason != expected {
+            return Err(Violation::AuthUnexpected);
+        }
+        authentication.exchange.take().ok_or(Violation::AuthUnexpected)
+    }
+
+    fn step(&mut self, id: ConnectionId, mut exchange: Box<dyn AuthenticationExchange>, data: Option<&[u8]>) {
+        let step = exchange.step(data);
+        let Some(connection) = self.connection_mut(id) else { return };
+        let is_connected = matches!(connection.phase, Phase::Open(_));
+        match step {
+            AuthenticationStep::Continue(data) => {
+                if let Some(authentication) = &mut connection.authentication {
+                    authentication.exchange = Some(exchange);
+                }
+                self.write_auth(id, ReasonCode::ContinueAuthentication, Some(&data));
+            }
+            AuthenticationStep::Success(data) if is_connected => {
+                self.write_auth(id, ReasonCode::Success, data.as_deref());
+            }
+            AuthenticationStep::Success(data) => self.finish_authentication(id, data.as_deref()),
+            AuthenticationStep::Failure(reason) if is_connected => {
+                self.close(id, CloseReason::ByServer(reason), Some("re-authentication failed"));
+            }
+            AuthenticationStep::Failure(reason) => {
+                self.refuse(id, Refused { reason, why: "authentication failed" });
+            }
+        }
+    }
+
+    /// The exchange before CONNACK has ended well: the CONNECT that waited for it goes on.
+    fn finish_authentication(&mut self, id: ConnectionId, data: Option<&[u8]>) {
+        const CONNECT: u8 = 0x10;
+        let Some(authentication) = self.connection_mut(id).and_then(|connection| connection.authentication.as_mut())
+        else {
+            return;
+        };
+        let body = std::mem::take(&mut authentication.connect);
+        let frame = Frame { first_byte: CONNECT, body: &body };
+        match decode::decode(frame, Version::V5_0) {
+            Ok(Packet::Connect(packet)) => self.admit(id, &packet, data),
+            Ok(_) => self.fail(id, Violation::AuthUnexpected),
+            Err(violation) => self.fail(id, violation),
+        }
+    }
+
+    fn write_auth(&mut self, id: ConnectionId, reason: ReasonCode, data: Option<&[u8]>) {
+        let method =
+            self.connection(id).and_then(|connection| connection.authentication.as_ref()).map(|a| a.method.clone());
+        self.write(id, |connection, out| {
+            let user_properties = UserProperties::default();
+            let packet = Auth { reason, method: method.as_deref(), data, reason_string: None, user_properties };
+            encode::auth(out, &packet, connection.packet_size_max);
+        });
+    }
+}

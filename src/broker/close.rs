@@ -1,0 +1,239 @@
+//! Connections end here, whoever ends them, and sessions with them or after them.
+
+use super::{CloseReason, ConnectionId, DropReason, Event, Millis, Shard, TimerKey};
+use crate::codec::encode;
+use crate::codec::{Disconnect, ReasonCode, UserProperties, Version, Violation};
+use crate::connection::{Connection, Output, Phase};
+use crate::limits::LINGER_MS;
+use crate::routing::SessionKey;
+use crate::session::Delivery;
+
+impl Shard {
+    /// DISCONNECT (section 3.14).
+    pub(super) fn handle_disconnect(&mut self, id: ConnectionId, key: SessionKey, packet: &Disconnect<'_>) {
+        let Some(session) = self.session_mut(key) else { return };
+        if let Some(expiry_s) = packet.session_expiry_s {
+            if session.expiry_s == 0 && expiry_s != 0 {
+                return self.fail(id, Violation::SessionExpiryAfterZero);
+            }
+            let expiry_s = expiry_s.min(self.settings.session_expiry_max_s);
+            if let Some(session) = self.session_mut(key) {
+                session.expiry_s = expiry_s;
+            }
+        }
+        // A DISCONNECT takes the will away ([MQTT-3.14.4-3]), unless it asks for it (0x04) or says that something is wrong.
+        if packet.reason == ReasonCode::Success
+            && let Some(session) = self.session_mut(key)
+        {
+            session.will = None;
+        }
+        self.close(id, CloseReason::ByClient(packet.reason), None);
+    }
+
+    /// The peer closed, or the transport failed. The connection's id is dead afterwards; a `Transmit` that was on its way is the driver's to drop.
+    pub fn handle_closed(&mut self, id: ConnectionId, now: Millis) {
+        self.now = now;
+        if self.connection(id).is_some_and(|connection| connection.phase != Phase::Closing) {
+            self.close(id, CloseReason::ConnectionLost, None);
+        }
+        if self.connection(id).is_some() {
+            self.forget_connection(id);
+        } else {
+            // Nothing was left to send, so `close` has finished already; the driver knows that the transport is gone.
+            self.to_close.retain(|(closing, _)| *closing != id);
+        }
+    }
+
+    /// The server leaves: every client gets DISCONNECT 0x8B (5.0) or is closed; no new ones are taken.
+    pub fn handle_shutdown(&mut self, now: Millis) {
+        self.now = now;
+        self.shutting_down = true;
+        let open: Vec<ConnectionId> = self
+            .connections
+            .iter()
+            .map(|(slot, connection)| ConnectionId { slot: slot as u32, generation: connection.generation })
+            .collect();
+        for id in open {
+            self.close(id, CloseReason::ByServer(ReasonCode::ServerShuttingDown), None);
+        }
+    }
+
+    /// Ends a connection: the client is told (5.0), the session goes on without it or ends, and the transport is
+    /// closed when the last bytes have gone.
+    pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason, reason_string: Option<&str>) {
+        let Some(connection) = self.connection(id) else { return };
+        if connection.phase == Phase::Closing {
+            return;
+        }
+        let (session, version) = (connection.session(), connection.version);
+        let code = match reason {
+            CloseReason::ByServer(code) => Some(code),
+            CloseReason::Violation(violation) => Some(violation.reason()),
+            CloseReason::ByClient(_) | CloseReason::ConnectionLost | CloseReason::HandshakeTimeout => None,
+        };
+        if let (Some(code), Some(_), Version::V5_0) = (code, session, version) {
+            let packet = Disconnect {
+                reason: code,
+                session_expiry_s: None,
+                reason_string,
+                server_reference: None,
+                user_properties: UserProperties::default(),
+            };
+            self.write(id, |connection, out| encode::disconnect(out, version, &packet, connection.packet_size_max));
+        }
+        let client_id = self.client_id_of(id);
+        self.report_closed(id, client_id, reason);
+        self.begin_closing(id);
+        if let Some(session) = session {
+            self.detach(session);
+        }
+        let Some(connection) = self.connection(id) else { return };
+        if connection.output.is_empty() && !connection.sending {
+            self.finish_close(id);
+        }
+    }
+
+    /// From here on nothing is read from the connection, and it has a bounded time to take its last bytes.
+    fn begin_closing(&mut self, id: ConnectionId) {
+        let timer = self.wheel.insert(self.now + LINGER_MS, TimerKey::Connection(id));
+        let Some(connection) = self.connection_mut(id) else { return };
+        connection.phase = Phase::Closing;
+        let partial = std::mem::take(&mut connection.partial);
+        connection.aliases_in = None;
+        connection.aliases_out = None;
+        connection.authentication = None;
+        if let Some(earlier) = connection.timer.replace(timer) {
+            self.wheel.cancel(earlier);
+        }
+        self.held_bytes -= partial.size();
+    }
+
+    /// The driver is to close the transport.
+    pub(super) fn finish_close(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connection(id) {
+            self.to_close.push_back((id, connection.transport));
+            self.forget_connection(id);
+        }
+    }
+
+    fn forget_connection(&mut self, id: ConnectionId) {
+        if self.connection(id).is_none() {
+            return;
+        }
+        let Connection { output, sending_len, partial, timer, .. } = self.connections.remove(id.slot as usize);
+        self.held_bytes -= output.len() + sending_len + partial.size();
+        self.recycle(Output::into_buffer(output));
+        if let Some(timer) = timer {
+            self.wheel.cancel(timer);
+        }
+    }
+
+    /// The session has lost its connection: its will is published or gets its time, and so does the session.
+    fn detach(&mut self, key: SessionKey) {
+        let now = self.now;
+        let Some(session) = self.session_mut(key) else { return };
+        session.connection = None;
+        if let Some(flow) = &mut session.flow {
+            flow.in_flight.suspend();
+        }
+        session.trim();
+        self.leave_groups_for_now(key);
+        let Some(session) = self.session_mut(key) else { return };
+        let expiry_s = session.expiry_s;
+        if expiry_s == 0 {
+            return self.end_session(key);
+        }
+        session.expires_at = (expiry_s != u32::MAX).then(|| now + u64::from(expiry_s) * 1_000);
+        let due_now = session.will.as_ref().is_some_and(|will| will.delay_s == 0);
+        if due_now {
+            self.publish_will(key);
+        } else if let Some(will) = self.session_mut(key).and_then(|session| session.will.as_mut()) {
+            will.due_at = Some(now + u64::from(will.delay_s) * 1_000);
+        }
+        self.arm_session_timer(key);
+    }
+
+    /// One timer for what comes first: the will, or the session's end.
+    fn arm_session_timer(&mut self, key: SessionKey) {
+        let Some(session) = self.session_mut(key) else { return };
+        let will_at = session.will.as_ref().and_then(|will| will.due_at);
+        let deadline = [will_at, session.expires_at].into_iter().flatten().min();
+        let (earlier, generation) = (session.timer.take(), session.generation);
+        if let Some(earlier) = earlier {
+            self.wheel.cancel(earlier);
+        }
+        let timer = deadline.map(|deadline| self.wheel.insert(deadline, TimerKey::Session(key, generation)));
+        if let Some(session) = self.session_mut(key) {
+            session.timer = timer;
+        }
+    }
+
+    /// The time of a session without a connection, or of its will, has come.
+    pub(super) fn handle_session_timer(&mut self, key: SessionKey, generation: u32) {
+        let now = self.now;
+        let Some(session) = self.session_mut(key).filter(|session| session.generation == generation) else { return };
+        session.timer = None;
+        let will_is_due = session.will.as_ref().and_then(|will| will.due_at).is_some_and(|at| at <= now);
+        if session.expires_at.is_some_and(|at| at <= now) {
+            let client_id = session.client_id.to_string();
+            self.counters.sessions_expired += 1;
+            self.event(Event::SessionExpired { client_id });
+            return self.end_session(key);
+        }
+        if will_is_due {
+            self.publish_will(key);
+        }
+        self.arm_session_timer(key);
+    }
+
+    /// Ends a session without a connection: its will is published at the latest now ([MQTT-3.1.2-8]), its subscriptions go, and what it
+    /// was still to get goes to other members of its shared subscriptions or is counted as dropped.
+    pub(super) fn end_session(&mut self, key: SessionKey) {
+        if self.session(key).is_some_and(|session| session.will.is_some()) {
+            self.publish_will(key);
+        }
+        let Some(session) = self.session_mut(key) else { return };
+        debug_assert!(session.connection.is_none(), "a session ends without a connection");
+        let subscriptions = std::mem::take(&mut session.subscriptions);
+        let timer = session.timer.take();
+        if let Some(timer) = timer {
+            self.wheel.cancel(timer);
+        }
+        for filter in subscriptions.iter() {
+            self.remove_subscription(key, filter);
+        }
+        let undelivered = self.take_undelivered(key);
+        for (delivery, was_sent) in undelivered {
+            self.held_bytes -= delivery.message.release();
+            match &delivery.group {
+                // QoS 2 that was sent must not reach anybody else ([MQTT-4.8.2-5]).
+                Some(group) if !(was_sent && delivery.qos as u8 == 2) => {
+                    let group = group.clone();
+                    self.publish_to_group(&group, &delivery.message, 0);
+                }
+                _ if delivery.qos as u8 > 0 || !was_sent => self.count_drop(None, DropReason::SessionEnded),
+                _ => {}
+            }
+        }
+        let session = self.sessions.remove(key.0 as usize);
+        let hash = session.client_hash;
+        if let Ok(entry) = self.session_by_client.find_entry(hash, |known| *known == key) {
+            entry.remove();
+        }
+    }
+
+    /// Takes all messages that the session has not had, or not acknowledged: oldest first, and whether each was sent.
+    fn take_undelivered(&mut self, key: SessionKey) -> Vec<(Delivery, bool)> {
+        let Some(session) = self.session_mut(key) else { return Vec::new() };
+        let mut undelivered = Vec::new();
+        if let Some(mut flow) = session.flow.take() {
+            let ids: Vec<u16> = flow.in_flight.iter().map(|(packet_id, _)| packet_id).collect();
+            undelivered.extend(ids.iter().filter_map(|id| flow.in_flight.settle(*id)).map(|delivery| (delivery, true)));
+            undelivered.extend(std::iter::from_fn(|| flow.queue.pop()).map(|delivery| (delivery, false)));
+        }
+        if let Some(replays) = session.replays.take() {
+            undelivered.extend(replays.held.into_iter().map(|delivery| (delivery, false)));
+        }
+        undelivered
+    }
+}

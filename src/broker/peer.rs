@@ -1,0 +1,76 @@
+//! Messages from other shards.
+
+use std::rc::Rc;
+
+use super::publication::Publication;
+use super::{Message, Millis, PeerMessage, Shard};
+use crate::routing::ShardIndex;
+use crate::session::GroupName;
+
+impl Shard {
+    /// Another shard's message, in the order in which that shard sent it.
+    pub fn handle_peer(&mut self, from: ShardIndex, message: PeerMessage, now: Millis) {
+        self.now = now;
+        match message {
+            PeerMessage::Publish(message) => self.handle_peer_publish(message),
+            PeerMessage::PublishShared { share, filter, message, hops } => {
+                self.handle_publish_shared(&GroupName { share, filter }, message, hops);
+            }
+            PeerMessage::Retain(message) => self.keep_retained(Rc::new(message)),
+            PeerMessage::InterestAdd { filter, sequence } => {
+                self.index.add_interest(&filter, from);
+                self.acknowledge_interest(from, sequence);
+            }
+            PeerMessage::InterestRemove { filter } => self.index.remove_interest(&filter, from),
+            PeerMessage::GroupInterest { share, filter, connected, total, sequence } => {
+                self.index.set_group_interest(&share, &filter, from, connected, total);
+                self.acknowledge_interest(from, sequence);
+            }
+            PeerMessage::InterestApplied { sequence } => self.handle_interest_applied(from, sequence),
+            PeerMessage::RetainedRequest { session, replay, filter, after } => {
+                let found = self.search_retained(&filter, after.as_deref());
+                let messages = found.messages.iter().map(|message| Message::clone(message)).collect();
+                self.send_to_peer(from, PeerMessage::RetainedBatch { session, replay, messages, after: found.after });
+            }
+            PeerMessage::RetainedBatch { session, replay, messages, after } => {
+                let messages = messages.into_iter().map(Rc::new).collect();
+                self.handle_retained_batch(session, replay, messages, after);
+            }
+        }
+    }
+
+    /// For local subscribers only: the publishing shard has sent it to the other shards and to the groups itself.
+    fn handle_peer_publish(&mut self, message: Message) {
+        let message = Rc::new(message);
+        let publication = Publication::from_message(&message);
+        let mut matches = std::mem::take(&mut self.matches);
+        self.index.matches(publication.topic, &mut matches);
+        self.templates.next();
+        let several = matches.local.len() > 1;
+        for matched in &matches.local {
+            let ids = matches.subscription_ids_of(matched);
+            self.deliver(matched.session, &publication, matched.options, ids, several);
+        }
+        self.matches = matches;
+    }
+
+    /// Tells `from` that its interest is in force here: once a turn, with the latest sequence.
+    fn acknowledge_interest(&mut self, from: ShardIndex, sequence: u64) {
+        let pending = self.to_peers[2].iter_mut().find(|(shard, _)| *shard == from);
+        if let Some((_, PeerMessage::InterestApplied { sequence: latest })) = pending {
+            *latest = sequence;
+        } else {
+            self.send_to_peer(from, PeerMessage::InterestApplied { sequence });
+        }
+    }
+
+    fn handle_interest_applied(&mut self, from: ShardIndex, sequence: u64) {
+        if let Some(applied) = self.interest_applied.get_mut(usize::from(from.0)) {
+            *applied = (*applied).max(sequence);
+        }
+        let others = self.other_shards().filter_map(|shard| self.interest_applied.get(usize::from(shard.0)));
+        self.interest_in_force = others.min().copied().unwrap_or(u64::MAX);
+        self.send_waiting_subacks();
+        self.start_waiting_replays();
+    }
+}

@@ -1,0 +1,178 @@
+//! Shared subscriptions (section 4.8.2), also for clients before 5.0: each message of a group goes to one member, and to
+//! another one if that member goes away before it has acknowledged.
+
+use std::rc::Rc;
+
+use rand::RngCore;
+
+use super::deliver::Terms;
+use super::home::hash;
+use super::publication::Publication;
+use super::{DropReason, Message, PeerMessage, Shard};
+use crate::codec::topic::Filter;
+use crate::limits::SHARED_HOPS_MAX;
+use crate::routing::{Choice, GroupId, MemberState, SessionKey, Strategy};
+use crate::session::{Awaits, Delivery, GroupName};
+
+impl Shard {
+    /// Delivers to one member of a group, here or on another shard. `is_sent_here`: another shard has chosen this one.
+    pub(super) fn deliver_to_group(
+        &mut self,
+        group: GroupId,
+        publication: &Publication<'_>,
+        hops: u8,
+        is_sent_here: bool,
+    ) {
+        match self.choose_member(group, publication.topic, publication.publisher_hash, is_sent_here) {
+            Choice::Local(key, subscription) => {
+                let (share, filter) = self.index.group_name(group);
+                let name = Rc::new(GroupName { share: share.into(), filter: filter.into() });
+                let ids = [subscription.subscription_id];
+                let terms = Terms {
+                    qos: publication.qos.min(subscription.options.qos),
+                    retain: publication.retain && subscription.options.retain_as_published,
+                    subscription_ids: if ids[0] == 0 { &[] } else { &ids },
+                    group: Some(&name),
+                    several: false,
+                };
+                self.send_or_queue(key, publication, terms);
+            }
+            Choice::Shard(shard) if hops < SHARED_HOPS_MAX => {
+                let (share, filter) = self.index.group_name(group);
+                let message = PeerMessage::PublishShared {
+                    share: share.into(),
+                    filter: filter.into(),
+                    message: Message::clone(publication.message()),
+                    hops,
+                };
+                self.send_to_peer(shard, message);
+            }
+            // The shard that chose this one did not know yet that its members have left.
+            Choice::Nobody if is_sent_here => self.deliver_to_group(group, publication, hops, false),
+            Choice::Shard(_) | Choice::Nobody => self.count_drop(None, DropReason::NoMember),
+        }
+    }
+
+    /// Delivers a message that was a group's already to one of its members.
+    pub(super) fn publish_to_group(&mut self, name: &GroupName, message: &Rc<Message>, hops: u8) {
+        match self.index.group(&name.share, &name.filter) {
+            Some(group) => self.deliver_to_group(group, &Publication::from_message(message), hops, false),
+            None => self.count_drop(None, DropReason::NoMember),
+        }
+    }
+
+    /// A message that another shard has sent here for one of the group's members.
+    pub(super) fn handle_publish_shared(&mut self, name: &GroupName, message: Message, hops: u8) {
+        let message = Rc::new(message);
+        match self.index.group(&name.share, &name.filter) {
+            Some(group) => self.deliver_to_group(group, &Publication::from_message(&message), hops + 1, true),
+            None => self.count_drop(None, DropReason::NoMember),
+        }
+    }
+
+    fn choose_member(&mut self, group: GroupId, topic: &str, publisher_hash: u64, local_only: bool) -> Choice {
+        let strategy = self.settings.shared_strategy;
+        let topic_hash = if strategy == Strategy::HashTopic { hash(&self.settings, topic) } else { 0 };
+        let random = self.random.next_u64();
+        let sessions = &self.sessions;
+        let mut state = |key: SessionKey| match sessions.get(key.0 as usize) {
+            Some(session) => MemberState { connected: session.connection.is_some(), pending: session.pending() as u32 },
+            None => MemberState { connected: false, pending: 0 },
+        };
+        self.index.choose(group, strategy, publisher_hash, topic_hash, random, local_only, &mut state)
+    }
+
+    /// Tells the other shards how many members this one has in a group.
+    pub(super) fn announce_group(&mut self, share: &str, filter: &str) {
+        if self.shards == 1 {
+            return;
+        }
+        let group = self.index.group(share, filter);
+        let (connected, total) = group.map_or((0, 0), |group| self.index.group_counts(group));
+        self.interest_sequence += 1;
+        let sequence = self.interest_sequence;
+        for shard in self.other_shards() {
+            let (share, filter) = (share.into(), filter.into());
+            self.send_to_peer(shard, PeerMessage::GroupInterest { share, filter, connected, total, sequence });
+        }
+    }
+
+    /// A session has got its connection: it counts as a connected member of its groups.
+    pub(super) fn return_to_groups(&mut self, key: SessionKey) {
+        for name in self.groups_of(key) {
+            self.index.set_connected(&name.share, &name.filter, key, true);
+            self.announce_group(&name.share, &name.filter);
+        }
+    }
+
+    /// A session has lost its connection: other members get what it has not been sent, and what of QoS 1 it has not
+    /// acknowledged, if one of them is connected.
+    pub(super) fn leave_groups_for_now(&mut self, key: SessionKey) {
+        let names = self.groups_of(key);
+        if names.is_empty() {
+            return;
+        }
+        for name in &names {
+            self.index.set_connected(&name.share, &name.filter, key, false);
+            self.announce_group(&name.share, &name.filter);
+        }
+        let Some(flow) = self.session_mut(key).and_then(|session| session.flow.as_mut()) else { return };
+        let candidates = flow.in_flight.iter().filter_map(|(packet_id, slot)| {
+            let delivery = slot.delivery.as_ref()?;
+            let moves = slot.awaits == Awaits::PubAck && delivery.group.is_some();
+            moves.then_some((packet_id, delivery.clone()))
+        });
+        let in_flight: Vec<_> = candidates.collect();
+        let queued = flow.queue.extract(|delivery| delivery.group.is_some());
+        for (packet_id, delivery) in in_flight {
+            if self.move_to_other_member(key, &delivery) {
+                self.settle(key, packet_id);
+            }
+        }
+        for delivery in queued {
+            if self.move_to_other_member(key, &delivery) {
+                self.held_bytes -= delivery.message.release();
+            } else if let Some(session) = self.session_mut(key) {
+                session.flow_mut().queue.push(delivery);
+            }
+        }
+    }
+
+    fn move_to_other_member(&mut self, key: SessionKey, delivery: &Delivery) -> bool {
+        let Some(name) = delivery.group.clone() else { return false };
+        let Some(group) = self.index.group(&name.share, &name.filter) else { return false };
+        let message = &delivery.message;
+        match self.choose_member(group, message.topic(), message.publisher_hash, false) {
+            Choice::Local(chosen, _) if chosen == key => false,
+            Choice::Local(chosen, subscription) => {
+                let publication = Publication::from_message(message);
+                let ids = [subscription.subscription_id];
+                let terms = Terms {
+                    qos: publication.qos.min(subscription.options.qos),
+                    retain: publication.retain && subscription.options.retain_as_published,
+                    subscription_ids: if ids[0] == 0 { &[] } else { &ids },
+                    group: Some(&name),
+                    several: false,
+                };
+                self.send_or_queue(chosen, &publication, terms);
+                true
+            }
+            Choice::Shard(shard) => {
+                let (share, filter) = (name.share.clone(), name.filter.clone());
+                let message = Message::clone(message);
+                self.send_to_peer(shard, PeerMessage::PublishShared { share, filter, message, hops: 0 });
+                true
+            }
+            Choice::Nobody => false,
+        }
+    }
+
+    fn groups_of(&self, key: SessionKey) -> Vec<GroupName> {
+        let Some(session) = self.session(key) else { return Vec::new() };
+        let shared = session.subscriptions.iter().filter(|filter| filter.starts_with("$share/"));
+        let parsed = shared.filter_map(|whole| Filter::parse(whole, usize::MAX, usize::MAX).ok());
+        parsed
+            .filter_map(|filter| Some(GroupName { share: filter.share?.into(), filter: filter.filter.into() }))
+            .collect()
+    }
+}

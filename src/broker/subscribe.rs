@@ -1,0 +1,146 @@
+//! SUBSCRIBE (section 3.8) and the SUBACK that leaves when every shard knows the filters.
+
+use super::{ConnectionId, PeerMessage, Shard, WaitingSubAck};
+use crate::codec::encode;
+use crate::codec::topic::Filter;
+use crate::codec::{AckProperties, ReasonCode, RetainHandling, SubAck, Subscribe, SubscriptionOptions, Violation};
+use crate::connection::Phase;
+use crate::routing::{SessionKey, Subscription};
+
+/// Why a filter was not granted.
+struct Refusal {
+    reason: ReasonCode,
+    why: &'static str,
+}
+
+impl Shard {
+    pub(super) fn handle_subscribe(&mut self, id: ConnectionId, key: SessionKey, packet: &Subscribe<'_>) {
+        let subscription_id = packet.properties.subscription_id.unwrap_or(0);
+        if subscription_id != 0 && !self.settings.subscription_identifiers_available {
+            return self.fail(id, Violation::SubscriptionIdentifierNotAvailable);
+        }
+        let bridge = self.connection(id).is_some_and(|connection| connection.bridge);
+        let mut reasons = Vec::with_capacity(packet.filters.len());
+        let mut reason_string = None;
+        let mut replays = Vec::new();
+        for requested in &packet.filters {
+            let subscription = Subscription {
+                options: SubscriptionOptions {
+                    qos: requested.options.qos.min(self.settings.maximum_qos),
+                    no_local: requested.options.no_local || bridge,
+                    retain_as_published: requested.options.retain_as_published || bridge,
+                    ..requested.options
+                },
+                subscription_id,
+            };
+            match self.add_subscription(key, requested.filter, subscription) {
+                Ok(is_new) => {
+                    reasons.push(subscription.options.qos as u8);
+                    let wants_retained = match requested.options.retain_handling {
+                        RetainHandling::Send => true,
+                        RetainHandling::SendIfNew => is_new,
+                        RetainHandling::DoNotSend => false,
+                    };
+                    // Retained messages are not sent to shared subscriptions (section 4.8.2).
+                    if wants_retained && !requested.filter.starts_with("$share/") {
+                        replays.push((requested.filter, subscription));
+                    }
+                }
+                Err(refusal) => {
+                    reasons.push(refusal.reason as u8);
+                    reason_string.get_or_insert(refusal.why);
+                }
+            }
+        }
+        let sequence = if self.shards == 1 { 0 } else { self.interest_sequence };
+        let suback = WaitingSubAck { sequence, connection: id, packet_id: packet.packet_id, reasons, reason_string };
+        if sequence > self.interest_in_force {
+            self.waiting_subacks.push_back(suback);
+        } else {
+            self.send_suback(&suback);
+        }
+        for (filter, subscription) in replays {
+            self.start_replay(key, filter, subscription, sequence);
+        }
+        self.run_local_replays();
+    }
+
+    /// Puts one subscription into the index and the session; true if the session did not have this filter.
+    fn add_subscription(&mut self, key: SessionKey, whole: &str, subscription: Subscription) -> Result<bool, Refusal> {
+        let filter = self.check_filter(whole)?;
+        let subscriptions_max = self.settings.subscriptions_max;
+        let Some(session) = self.session_mut(key) else { return Ok(false) };
+        if session.subscriptions.len() >= subscriptions_max && !session.subscriptions.contains(whole) {
+            let client_id = session.client_id.to_string();
+            self.count_bound(&client_id, "subscriptions_max");
+            return Err(Refusal { reason: ReasonCode::QuotaExceeded, why: "the client has too many subscriptions" });
+        }
+        session.subscriptions.insert(whole);
+        match filter.share {
+            Some(share) => {
+                let subscribed = self.index.join(share, filter.filter, key, subscription);
+                if subscribed.new {
+                    self.announce_group(share, filter.filter);
+                }
+                Ok(subscribed.new)
+            }
+            None => {
+                let subscribed = self.index.subscribe(filter.filter, key, subscription);
+                if subscribed.first_on_shard {
+                    self.announce_interest(filter.filter);
+                }
+                Ok(subscribed.new)
+            }
+        }
+    }
+
+    fn check_filter<'a>(&self, whole: &'a str) -> Result<Filter<'a>, Refusal> {
+        let settings = &self.settings;
+        let filter =
+            Filter::parse(whole, settings.topic_length_max, settings.topic_levels_max).map_err(|_| Refusal {
+                reason: ReasonCode::TopicFilterInvalid,
+                why: "a topic filter is not valid, or too long, or has too many levels",
+            })?;
+        if filter.share.is_some() && !settings.shared_subscription_available {
+            let why = "shared subscriptions are not available";
+            return Err(Refusal { reason: ReasonCode::SharedSubscriptionsNotSupported, why });
+        }
+        if filter.has_wildcard() && !settings.wildcard_subscription_available {
+            let why = "wildcard subscriptions are not available";
+            return Err(Refusal { reason: ReasonCode::WildcardSubscriptionsNotSupported, why });
+        }
+        Ok(filter)
+    }
+
+    fn announce_interest(&mut self, filter: &str) {
+        if self.shards == 1 {
+            return;
+        }
+        self.interest_sequence += 1;
+        let sequence = self.interest_sequence;
+        for shard in self.other_shards() {
+            self.send_to_peer(shard, PeerMessage::InterestAdd { filter: filter.into(), sequence });
+        }
+    }
+
+    /// SUBACKs whose filters every shard has applied leave.
+    pub(super) fn send_waiting_subacks(&mut self) {
+        let in_force = self.interest_in_force;
+        while let Some(suback) = self.waiting_subacks.pop_front_if(|suback| suback.sequence <= in_force) {
+            self.send_suback(&suback);
+        }
+    }
+
+    fn send_suback(&mut self, suback: &WaitingSubAck) {
+        let Some(connection) = self.connection(suback.connection) else { return };
+        if !matches!(connection.phase, Phase::Open(_)) {
+            return;
+        }
+        self.write(suback.connection, |connection, out| {
+            let reason_string = suback.reason_string.filter(|_| connection.problem_information);
+            let properties = AckProperties { reason_string, ..AckProperties::default() };
+            let packet = SubAck { packet_id: suback.packet_id, reasons: &suback.reasons, properties };
+            encode::suback(out, connection.version, &packet, connection.packet_size_max);
+        });
+    }
+}

@@ -1,0 +1,40 @@
+//! Wills (section 3.1.2.5): published when a connection ends without taking its will along.
+
+use std::rc::Rc;
+
+use super::publication::Publication;
+use super::{Message, Shard};
+use crate::codec::Will as WillPacket;
+use crate::codec::properties::write_forwardable;
+use crate::routing::SessionKey;
+use crate::session::Will;
+
+impl Shard {
+    /// The will of a CONNECT, as it is kept.
+    pub(super) fn will_from(&self, will: &WillPacket<'_>, publisher_hash: u64) -> Box<Will> {
+        let mut properties = Vec::new();
+        write_forwardable(will.properties.block, &mut properties);
+        let mut message = Message::new(will.topic, &properties, will.payload, will.qos, will.retain);
+        message.publisher_hash = publisher_hash;
+        Box::new(Will {
+            message,
+            delay_s: will.properties.delay_s,
+            message_expiry_s: will.properties.message_expiry_s,
+            due_at: None,
+        })
+    }
+
+    /// Publishes the session's will and forgets it ([MQTT-3.1.2-10]).
+    pub(super) fn publish_will(&mut self, key: SessionKey) {
+        let Some(will) = self.session_mut(key).and_then(|session| session.will.take()) else { return };
+        let mut message = will.message;
+        message.expires_at = self.expiry_of(will.message_expiry_s);
+        if message.retain {
+            message.stamp = self.next_stamp();
+        }
+        let message = Rc::new(message);
+        let mut publication = Publication::from_message(&message);
+        publication.publisher = Some(key);
+        self.route(&publication);
+    }
+}

@@ -1,0 +1,603 @@
+//! The socket ring: accept, receive, send and close as entries of one io_uring, for all sockets of a shard.
+//!
+//! The ring is used with SINGLE_ISSUER and DEFER_TASKRUN: completions are made only while its thread is inside
+//! [`SocketRing::submit`] or [`SocketRing::wait`], in one system call together with the submission of what was queued.
+//!
+//! What may go wrong, and why it does not:
+//! - *A completion for a socket that is gone.* `user_data` names slot, generation and operation, and a slot is not used
+//!   again before the kernel has finished every operation on it.
+//! - *Memory that is freed while the kernel uses it.* The bytes of a send live in a box that the slot owns until the
+//!   completion; receive buffers belong to the ring. `Drop` waits for all operations, or leaks the memory.
+//! - *A full submission queue.* Entries go to a backlog and follow with the next system call, in order.
+//! - *No receive buffer.* The receive ends with ENOBUFS and is armed again when a buffer was recycled.
+#![allow(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use io_uring::{EnterFlags, IoUring, cqueue, opcode, squeue, types};
+
+use super::ring_buffers::{BUFFER_GROUP, BufferRing, BufferRingConfig, ReceiveBuffer};
+use super::ring_in_flight::InFlight;
+use super::ring_notice::QuietNotice;
+use super::ring_wake::WakeHandle;
+use super::send_parts::SendParts;
+use super::sockets::{GENERATION_MASK, Receiving, SocketId, Sockets};
+
+/// Entries that one system call can submit; more go with further calls.
+const SUBMISSION_ENTRIES: u32 = 1_024;
+
+/// Completions that fit; the kernel keeps more in a list of its own (IORING_FEAT_NODROP).
+const COMPLETION_ENTRIES: u32 = 8_192;
+
+/// Boxes of finished sends that are kept for the next ones.
+const SPARE_SENDS_MAX: usize = 1_024;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Completion {
+    Accepted {
+        listener: usize,
+        socket: OwnedFd,
+    },
+    /// The listener accepts no more until [`SocketRing::arm_accept`]. `error` is what accept(2) said.
+    AcceptEnded {
+        listener: usize,
+        error: io::Error,
+    },
+    Received {
+        socket: SocketId,
+        buffer: ReceiveBuffer,
+    },
+    /// The peer has ended its side, or the transport failed: nothing more will be received. The socket is still to be closed.
+    Ended {
+        socket: SocketId,
+    },
+    /// The kernel has taken all of it.
+    Sent {
+        socket: SocketId,
+        parts: SendParts,
+    },
+    /// The transport failed. The socket is still to be closed.
+    SendFailed {
+        socket: SocketId,
+        parts: SendParts,
+    },
+    /// Another thread woke this ring.
+    Woken,
+    /// MSG_RING could not reach the ring with this number; it must be woken through its handle.
+    WakeFailed {
+        ring: u32,
+    },
+}
+
+/// What a ring counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RingCounters {
+    /// Receives that found no buffer.
+    pub buffers_exhausted: u64,
+    /// System calls made.
+    pub enters: u64,
+}
+
+/// One io_uring with its sockets.
+pub struct SocketRing {
+    pub(super) ring: IoUring,
+    /// Dropped by hand: not at all if the kernel might still use them.
+    pub(super) buffers: ManuallyDrop<BufferRing>,
+    pub(super) sockets: ManuallyDrop<Sockets<InFlight>>,
+    listeners: Vec<OwnedFd>,
+    wake: WakeHandle,
+    notice: Option<QuietNotice>,
+    /// Where the read of the wake eventfd puts its eight bytes.
+    pub(super) wake_value: ManuallyDrop<Box<u64>>,
+    pub(super) wake_armed: bool,
+    backlog: VecDeque<squeue::Entry>,
+    starved: Vec<SocketId>,
+    spare: Vec<Box<InFlight>>,
+    pub(super) sends_in_flight: usize,
+    counters: RingCounters,
+}
+
+/// What an operation was, in the low eight bits of its user data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Operation {
+    Accept,
+    Receive,
+    Send,
+    /// MSG_RING as it arrives at its target.
+    Message,
+    /// MSG_RING as it failed at its sender.
+    MessageFailed,
+    WakeRead,
+    /// Nobody waits for it.
+    Quiet,
+}
+
+impl SocketRing {
+    /// Makes the ring. It belongs to the calling thread from here on.
+    pub fn new(buffers: BufferRingConfig) -> io::Result<Self> {
+        let ring = IoUring::builder()
+            .setup_clamp()
+            .setup_cqsize(COMPLETION_ENTRIES)
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_taskrun_flag()
+            .setup_submit_all()
+            .build(SUBMISSION_ENTRIES)?;
+        let wake = WakeHandle::new(&ring)?;
+        let notice = QuietNotice::new()?;
+        ring.submitter().register_eventfd(notice.event_descriptor())?;
+        let buffers = BufferRing::register(&ring, buffers)?;
+        let mut this = Self {
+            ring,
+            buffers: ManuallyDrop::new(buffers),
+            sockets: ManuallyDrop::new(Sockets::new()),
+            listeners: Vec::new(),
+            wake,
+            notice: Some(notice),
+            wake_value: ManuallyDrop::new(Box::new(0)),
+            wake_armed: false,
+            backlog: VecDeque::new(),
+            starved: Vec::new(),
+            spare: Vec::new(),
+            sends_in_flight: 0,
+            counters: RingCounters::default(),
+        };
+        this.ring.completion().disable_eventfd();
+        this.arm_wake();
+        Ok(this)
+    }
+
+    /// A handle with which other threads and rings wake this one.
+    pub fn wake_handle(&self) -> io::Result<WakeHandle> {
+        self.wake.try_clone()
+    }
+
+    /// The future that goes with [`set_notice`](Self::set_notice); can be taken once.
+    pub fn take_notice(&mut self) -> Option<QuietNotice> {
+        self.notice.take()
+    }
+
+    /// Whether completions make the notice ready. Each one costs a system call's worth while this is on, so it is on
+    /// only while the thread sleeps elsewhere than in [`wait`](Self::wait). After switching it on, [`has_completions`](Self::has_completions)
+    /// tells what came before.
+    pub fn set_notice(&mut self, on: bool) {
+        let queue = self.ring.completion();
+        if on {
+            queue.enable_eventfd()
+        } else {
+            queue.disable_eventfd()
+        }
+        // The kernel queues work and then reads the flag; we write the flag and then look for work.
+        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+    }
+
+    // ---- listening
+
+    /// Accepts from a listening socket until [`stop_accepting`](Self::stop_accepting). Returns the listener's number.
+    pub fn listen(&mut self, listener: OwnedFd) -> usize {
+        self.listeners.push(listener);
+        self.arm_accept(self.listeners.len() - 1);
+        self.listeners.len() - 1
+    }
+
+    /// Starts to accept again after [`Completion::AcceptEnded`].
+    pub fn arm_accept(&mut self, listener: usize) {
+        let descriptor = types::Fd(self.listeners[listener].as_raw_fd());
+        let entry = opcode::AcceptMulti::new(descriptor).flags(libc::SOCK_CLOEXEC).build();
+        let user_data = user_data(Operation::Accept, listener as u32, 0);
+        self.push(entry.user_data(user_data));
+    }
+
+    /// Ends listening; each listener gives a last [`Completion::AcceptEnded`]. Who connects from now on is refused by the kernel.
+    pub fn stop_accepting(&mut self) {
+        for listener in &self.listeners {
+            // On a listening socket this ends the accept that waits, as close(2) alone would not.
+            let _ = socket2::SockRef::from(listener).shutdown(std::net::Shutdown::Both);
+        }
+    }
+
+    // ---- sockets
+
+    /// Takes a connected socket; it does not receive yet.
+    pub fn attach(&mut self, socket: OwnedFd) -> SocketId {
+        self.sockets.insert(socket)
+    }
+
+    /// The socket that has this slot now.
+    #[inline]
+    pub fn current(&self, slot: u32) -> Option<SocketId> {
+        self.sockets.current(slot)
+    }
+
+    /// Gives a socket away; only one that neither receives nor sends.
+    pub fn detach(&mut self, id: SocketId) -> Option<OwnedFd> {
+        let socket = self.sockets.get_mut(id)?;
+        let idle = socket.receiving == Receiving::No && socket.sending.is_none() && !socket.closing;
+        assert!(idle, "a socket with operations cannot move to another ring");
+        self.sockets.remove(id).map(|socket| socket.fd)
+    }
+
+    /// Receives one chunk.
+    pub fn receive_once(&mut self, id: SocketId) {
+        self.arm_receive(id, false);
+    }
+
+    /// Receives until the end.
+    pub fn receive(&mut self, id: SocketId) {
+        self.arm_receive(id, true);
+    }
+
+    /// The bytes of a chunk.
+    #[inline]
+    pub fn received<'a>(&'a self, buffer: &'a ReceiveBuffer) -> &'a [u8] {
+        self.buffers.bytes(buffer)
+    }
+
+    /// Gives a chunk's buffer back to the kernel.
+    #[inline]
+    pub fn recycle(&mut self, buffer: ReceiveBuffer) {
+        self.buffers.recycle(buffer);
+    }
+
+    /// Sends `parts`, which must not be empty, on a socket that sends nothing at the moment.
+    pub fn send(&mut self, id: SocketId, parts: SendParts) {
+        debug_assert!(!parts.is_empty());
+        let mut in_flight = self.spare.pop().unwrap_or_else(|| Box::new(InFlight::new()));
+        in_flight.load(parts);
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        assert!(socket.sending.is_none(), "one send at a time on each socket");
+        let entry = in_flight.entry(socket.fd.as_raw_fd());
+        socket.sending = Some(in_flight);
+        self.sends_in_flight += 1;
+        self.push(entry.user_data(user_data(Operation::Send, id.slot, id.generation)));
+    }
+
+    /// Closes a socket. No completion for it is reported any more; bytes that the kernel has taken are still sent.
+    pub fn close(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if socket.closing {
+            return;
+        }
+        socket.closing = true;
+        if matches!(socket.receiving, Receiving::Starved { .. }) {
+            socket.receiving = Receiving::No;
+        }
+        if socket.receiving != Receiving::No || socket.sending.is_some() {
+            // It ends the operations, whose completions then release the slot. As a system call and not as an entry:
+            // io_uring runs shutdown always on a worker thread, which costs more.
+            let _ = socket2::SockRef::from(&socket.fd).shutdown(std::net::Shutdown::Both);
+        }
+        self.release_if_finished(id);
+    }
+
+    /// Sockets that are open, those included that wait for their last completion.
+    pub fn socket_count(&self) -> usize {
+        self.sockets.len()
+    }
+
+    // ---- waiting
+
+    /// Wakes another ring with the next system call of this one. `ring` comes back if that fails.
+    pub fn wake(&mut self, handle: &WakeHandle, ring: u32) {
+        let target = types::Fd(handle.ring_descriptor());
+        let entry = opcode::MsgRingData::new(target, 0, user_data(Operation::Message, 0, 0), None).build();
+        let failed = user_data(Operation::MessageFailed, ring, 0);
+        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(failed));
+    }
+
+    /// Whether there is something for [`next_completion`](Self::next_completion), or would be after [`submit`](Self::submit).
+    #[inline]
+    pub fn has_completions(&mut self) -> bool {
+        if !self.ring.completion().is_empty() {
+            return true;
+        }
+        let queue = self.ring.submission();
+        queue.taskrun() || queue.cq_overflow()
+    }
+
+    /// Hands queued entries to the kernel and lets it make completions; no system call when there is neither.
+    #[inline]
+    pub fn submit(&mut self) -> io::Result<()> {
+        self.arm_starved();
+        let queue = self.ring.submission();
+        let nothing = queue.is_empty() && !queue.taskrun() && !queue.cq_overflow();
+        drop(queue);
+        if nothing { Ok(()) } else { self.enter(0, None) }
+    }
+
+    /// Hands queued entries to the kernel and sleeps until there is a completion, or `timeout` has passed.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.arm_starved();
+        self.enter(1, timeout)
+    }
+
+    /// What happened next, without a system call.
+    #[inline]
+    pub fn next_completion(&mut self) -> Option<Completion> {
+        loop {
+            let entry = self.ring.completion().next()?;
+            if let Some(completion) = self.translate(&entry) {
+                return Some(completion);
+            }
+        }
+    }
+
+    pub fn counters(&self) -> RingCounters {
+        self.counters
+    }
+
+    // ---- below: entries and completions
+
+    fn arm_wake(&mut self) {
+        let descriptor = types::Fd(self.wake.event_descriptor());
+        let target: *mut u64 = &raw mut **self.wake_value;
+        let entry = opcode::Read::new(descriptor, target.cast(), size_of::<u64>() as u32).build();
+        self.wake_armed = true;
+        self.push(entry.user_data(user_data(Operation::WakeRead, 0, 0)));
+    }
+
+    fn arm_receive(&mut self, id: SocketId, multishot: bool) {
+        let available = self.buffers.available();
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        assert!(socket.receiving == Receiving::No, "one receive at a time on each socket");
+        if available == 0 {
+            // It would fail at once if there is data, and cost a completion.
+            socket.receiving = Receiving::Starved { multishot };
+            self.starved.push(id);
+            return;
+        }
+        let descriptor = types::Fd(socket.fd.as_raw_fd());
+        let entry = if multishot {
+            socket.receiving = Receiving::Multishot;
+            opcode::RecvMulti::new(descriptor, BUFFER_GROUP).build()
+        } else {
+            socket.receiving = Receiving::Once;
+            opcode::Recv::new(descriptor, std::ptr::null_mut(), 0)
+                .buf_group(BUFFER_GROUP)
+                .build()
+                .flags(squeue::Flags::BUFFER_SELECT)
+        };
+        self.push(entry.user_data(user_data(Operation::Receive, id.slot, id.generation)));
+    }
+
+    fn arm_starved(&mut self) {
+        if self.starved.is_empty() || self.buffers.available() == 0 {
+            return;
+        }
+        for id in std::mem::take(&mut self.starved) {
+            let Some(socket) = self.sockets.get_mut(id) else { continue };
+            if let Receiving::Starved { multishot } = socket.receiving {
+                socket.receiving = Receiving::No;
+                self.arm_receive(id, multishot);
+            }
+        }
+    }
+
+    fn push(&mut self, entry: squeue::Entry) {
+        if self.backlog.is_empty() {
+            // SAFETY: all that an entry of this file points to outlives its operation: the bytes, vectors and header
+            // of a send are in a box that its socket owns until the completion, the eight bytes of the wake read in a
+            // box of the ring, and receives name no memory but the registered group. `Drop` waits for all of them.
+            if unsafe { self.ring.submission().push(&entry) }.is_ok() {
+                return;
+            }
+        }
+        self.backlog.push_back(entry);
+    }
+
+    pub(super) fn enter(&mut self, wait: u32, timeout: Option<Duration>) -> io::Result<()> {
+        // While a backlog remains, the call only makes room.
+        loop {
+            let backlog = !self.backlog.is_empty();
+            let entered = self.enter_once(if backlog { 0 } else { wait }, timeout);
+            if !backlog || entered.is_err() {
+                return entered;
+            }
+            if !self.move_backlog() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn enter_once(&mut self, wait: u32, timeout: Option<Duration>) -> io::Result<()> {
+        self.counters.enters += 1;
+        let queued = self.ring.submission().len() as u32;
+        let flags = EnterFlags::GETEVENTS | EnterFlags::EXT_ARG;
+        let timespec = timeout.map(types::Timespec::from);
+        let mut arguments = types::SubmitArgs::new();
+        if let Some(timespec) = &timespec {
+            arguments = arguments.timespec(timespec);
+        }
+        // SAFETY: `queued` entries are in the queue, EXT_ARG says that the argument is the structure that `SubmitArgs`
+        // is a transparent wrapper of, and the timespec it points to lives until the call returns.
+        let entered = unsafe { self.ring.submitter().enter(queued, wait, flags.bits(), Some(&arguments)) };
+        match entered {
+            Ok(_) => Ok(()),
+            Err(error) => match error.raw_os_error() {
+                // The timeout, a signal, or too little room: the caller goes on and comes back.
+                Some(libc::ETIME | libc::EINTR | libc::EAGAIN | libc::EBUSY) => Ok(()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Moves entries from the backlog into the queue; whether any went.
+    fn move_backlog(&mut self) -> bool {
+        let before = self.backlog.len();
+        while let Some(entry) = self.backlog.front() {
+            // SAFETY: as in `push`.
+            if unsafe { self.ring.submission().push(entry) }.is_err() {
+                break;
+            }
+            self.backlog.pop_front();
+        }
+        self.backlog.len() < before
+    }
+
+    #[inline]
+    fn translate(&mut self, entry: &cqueue::Entry) -> Option<Completion> {
+        let (operation, slot, generation) = from_user_data(entry.user_data());
+        if operation == Operation::Receive as u8 {
+            self.translate_receive(SocketId { slot, generation }, entry)
+        } else if operation == Operation::Send as u8 {
+            self.translate_send(SocketId { slot, generation }, entry.result())
+        } else if operation == Operation::Message as u8 {
+            Some(Completion::Woken)
+        } else if operation == Operation::Accept as u8 {
+            self.translate_accept(slot as usize, entry)
+        } else if operation == Operation::MessageFailed as u8 {
+            Some(Completion::WakeFailed { ring: slot })
+        } else if operation == Operation::WakeRead as u8 {
+            self.wake_armed = false;
+            if entry.result() != -libc::ECANCELED {
+                self.arm_wake();
+            }
+            Some(Completion::Woken)
+        } else {
+            debug_assert!(operation == Operation::Quiet as u8);
+            None
+        }
+    }
+
+    fn translate_accept(&mut self, listener: usize, entry: &cqueue::Entry) -> Option<Completion> {
+        let more = cqueue::more(entry.flags());
+        if entry.result() >= 0 {
+            if !more {
+                self.arm_accept(listener);
+            }
+            return Some(Completion::Accepted { listener, socket: accepted(entry.result()) });
+        }
+        match -entry.result() {
+            // The connection was gone before it was accepted, or a signal came.
+            libc::ECONNABORTED | libc::EINTR | libc::EAGAIN | libc::EPROTO => {
+                if !more {
+                    self.arm_accept(listener);
+                }
+                None
+            }
+            _ if more => None,
+            error => Some(Completion::AcceptEnded { listener, error: io::Error::from_raw_os_error(error) }),
+        }
+    }
+
+    #[inline]
+    fn translate_receive(&mut self, id: SocketId, entry: &cqueue::Entry) -> Option<Completion> {
+        let (result, flags) = (entry.result(), entry.flags());
+        let buffer = cqueue::buffer_select(flags)
+            // SAFETY: the kernel names a buffer once for each time it was provided, and each completion is read once.
+            .map(|index| unsafe { self.buffers.take(index, result.max(0) as u32) });
+        let Some(socket) = self.sockets.get_mut(id) else {
+            debug_assert!(false, "a slot lives until its receive has ended");
+            return None;
+        };
+        let multishot = socket.receiving == Receiving::Multishot;
+        if !cqueue::more(flags) {
+            socket.receiving = Receiving::No;
+        }
+        if socket.closing {
+            self.recycle_unread(buffer);
+            self.release_if_finished(id);
+            return None;
+        }
+        match (result, buffer) {
+            (1.., Some(buffer)) => {
+                if multishot && !cqueue::more(flags) {
+                    self.arm_receive(id, true);
+                }
+                Some(Completion::Received { socket: id, buffer })
+            }
+            (result, buffer) => {
+                self.recycle_unread(buffer);
+                match -result {
+                    libc::ENOBUFS => {
+                        self.counters.buffers_exhausted += 1;
+                        self.starve(id, multishot);
+                        None
+                    }
+                    libc::EINTR | libc::EAGAIN => {
+                        self.arm_receive(id, multishot);
+                        None
+                    }
+                    _ => Some(Completion::Ended { socket: id }),
+                }
+            }
+        }
+    }
+
+    fn starve(&mut self, id: SocketId, multishot: bool) {
+        if let Some(socket) = self.sockets.get_mut(id) {
+            socket.receiving = Receiving::Starved { multishot };
+            self.starved.push(id);
+        }
+    }
+
+    fn recycle_unread(&mut self, buffer: Option<ReceiveBuffer>) {
+        if let Some(buffer) = buffer {
+            self.buffers.recycle(buffer);
+        }
+    }
+
+    #[inline]
+    fn translate_send(&mut self, id: SocketId, result: i32) -> Option<Completion> {
+        let Some(socket) = self.sockets.get_mut(id) else {
+            debug_assert!(false, "a slot lives until its send has ended");
+            return None;
+        };
+        let mut in_flight = socket.sending.take()?;
+        let interrupted = matches!(-result, libc::EINTR | libc::EAGAIN);
+        let finished = result > 0 && in_flight.advance(result as usize);
+        if !finished && (result > 0 || interrupted) && !socket.closing {
+            let entry = in_flight.entry(socket.fd.as_raw_fd());
+            socket.sending = Some(in_flight);
+            self.push(entry.user_data(user_data(Operation::Send, id.slot, id.generation)));
+            return None;
+        }
+        let closing = socket.closing;
+        let parts = in_flight.unload();
+        self.sends_in_flight -= 1;
+        if self.spare.len() < SPARE_SENDS_MAX {
+            self.spare.push(in_flight);
+        }
+        if closing {
+            self.release_if_finished(id);
+            None
+        } else if finished {
+            Some(Completion::Sent { socket: id, parts })
+        } else {
+            Some(Completion::SendFailed { socket: id, parts })
+        }
+    }
+
+    /// Frees the slot of a closed socket, and closes its descriptor, when the kernel has no operation on it any more.
+    fn release_if_finished(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if socket.receiving != Receiving::No || socket.sending.is_some() {
+            return;
+        }
+        if let Some(socket) = self.sockets.remove(id) {
+            let entry = opcode::Close::new(types::Fd(socket.fd.into_raw_fd())).build();
+            let quiet = user_data(Operation::Quiet, id.slot, id.generation);
+            self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(quiet));
+        }
+    }
+}
+
+fn user_data(operation: Operation, slot: u32, generation: u32) -> u64 {
+    u64::from(slot) << 32 | u64::from(generation & GENERATION_MASK) << 8 | operation as u64
+}
+
+fn from_user_data(user_data: u64) -> (u8, u32, u32) {
+    (user_data as u8, (user_data >> 32) as u32, (user_data >> 8) as u32 & GENERATION_MASK)
+}
+
+fn accepted(descriptor: RawFd) -> OwnedFd {
+    use std::os::fd::FromRawFd;
+    // SAFETY: a successful accept makes a new descriptor, and its completion is read only once.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
+}

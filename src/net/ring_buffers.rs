@@ -1,0 +1,175 @@
+//! The provided-buffer ring: receive buffers that the kernel picks when data is there, so that an idle socket has none.
+//!
+//! io_uring_register(2), IORING_REGISTER_PBUF_RING. A buffer belongs to the kernel from [`BufferRing::recycle`] until a
+//! completion names it, and to the holder of its [`ReceiveBuffer`] until that is given to `recycle`.
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::io;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+
+use io_uring::IoUring;
+use io_uring::types::BufRingEntry;
+
+/// The group's name in our ring; there is only one.
+pub(super) const BUFFER_GROUP: u16 = 0;
+
+/// The kernel's bound on buffers in one group.
+const BUFFERS_MAX: u16 = 32_768;
+
+const PAGE: usize = 4_096;
+
+/// How many receive buffers a ring has, and how large each is.
+#[derive(Clone, Copy, Debug)]
+pub struct BufferRingConfig {
+    /// A power of two, at most 32,768.
+    pub count: u16,
+    /// Bytes of one buffer.
+    pub size: u32,
+}
+
+impl BufferRingConfig {
+    /// Whether the kernel takes it.
+    pub fn is_valid(&self) -> bool {
+        self.count.is_power_of_two() && self.count <= BUFFERS_MAX && self.size > 0 && self.size <= i32::MAX as u32
+    }
+}
+
+/// A received chunk. It can not be copied: who holds it owns the buffer, and must give it back with
+/// [`SocketRing::recycle`](super::SocketRing::recycle).
+#[must_use = "a buffer that is not recycled is lost to the ring"]
+#[derive(Debug)]
+pub struct ReceiveBuffer {
+    index: u16,
+    len: u32,
+    /// The ring that it comes from.
+    owner: u32,
+}
+
+pub(super) struct BufferRing {
+    entries: NonNull<BufRingEntry>,
+    buffers: NonNull<u8>,
+    config: BufferRingConfig,
+    tail: u16,
+    /// Buffers that the kernel has.
+    available: u16,
+    identity: u32,
+}
+
+impl BufferRing {
+    /// Allocates the buffers, fills the ring with all of them and registers it.
+    pub fn register(ring: &IoUring, config: BufferRingConfig) -> io::Result<Self> {
+        static IDENTITIES: AtomicU32 = AtomicU32::new(0);
+        if !config.is_valid() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let mut this = Self {
+            entries: allocate(entries_layout(config)).cast(),
+            buffers: allocate(buffers_layout(config)),
+            config,
+            tail: 0,
+            available: 0,
+            identity: IDENTITIES.fetch_add(1, Ordering::Relaxed),
+        };
+        for index in 0..config.count {
+            this.provide(index);
+        }
+        // SAFETY: `entries` is page aligned, has room for `count` entries, and is freed only in `drop`, before which
+        // the owner must have called `unregister` or be sure that the kernel no longer uses it (see `SocketRing::drop`).
+        unsafe {
+            ring.submitter().register_buf_ring_with_flags(
+                this.entries.as_ptr() as u64,
+                config.count,
+                BUFFER_GROUP,
+                0,
+            )?;
+        }
+        Ok(this)
+    }
+
+    /// The chunk of `len` bytes that a completion named.
+    ///
+    /// # Safety
+    ///
+    /// The kernel must have handed out the buffer `index` with a completion that is used only once.
+    #[inline]
+    pub unsafe fn take(&mut self, index: u16, len: u32) -> ReceiveBuffer {
+        assert!(index < self.config.count && len <= self.config.size);
+        self.available -= 1;
+        ReceiveBuffer { index, len, owner: self.identity }
+    }
+
+    #[inline]
+    pub fn bytes<'a>(&'a self, buffer: &'a ReceiveBuffer) -> &'a [u8] {
+        assert_eq!(buffer.owner, self.identity, "a buffer is read through the ring it comes from");
+        // SAFETY: a `ReceiveBuffer` of this ring exists only between the completion that named it and `recycle`; in
+        // that time the kernel does not touch the buffer, and nobody here ever writes to it. Index and length were
+        // checked against the allocation in `take`.
+        unsafe { std::slice::from_raw_parts(self.address(buffer.index), buffer.len as usize) }
+    }
+
+    /// Gives the buffer to the kernel again.
+    #[inline]
+    pub fn recycle(&mut self, buffer: ReceiveBuffer) {
+        assert_eq!(buffer.owner, self.identity, "a buffer goes back to the ring it comes from");
+        self.provide(buffer.index);
+    }
+
+    /// Buffers that the kernel has.
+    pub fn available(&self) -> u16 {
+        self.available
+    }
+
+    #[inline]
+    fn provide(&mut self, index: u16) {
+        let position = self.tail & (self.config.count - 1);
+        // SAFETY: `position` is below the number of entries. The kernel reads an entry only after the tail has passed
+        // it; this one is outside of what the tail covers because at most `count` buffers exist and this one was not
+        // in the ring. The tail itself lies in a field of entry 0 that the three setters do not write.
+        unsafe {
+            let entry = &mut *self.entries.as_ptr().add(usize::from(position));
+            entry.set_addr(self.address(index) as u64);
+            entry.set_len(self.config.size);
+            entry.set_bid(index);
+        }
+        self.tail = self.tail.wrapping_add(1);
+        self.available += 1;
+        // SAFETY: the pointer is to the tail field of the live allocation, aligned for u16; the kernel only reads it.
+        // Release makes the entry above visible before the tail.
+        unsafe {
+            let tail = BufRingEntry::tail(self.entries.as_ptr());
+            AtomicU16::from_ptr(tail.cast_mut()).store(self.tail, Ordering::Release);
+        }
+    }
+
+    #[inline]
+    fn address(&self, index: u16) -> *mut u8 {
+        // SAFETY: `index` is below `count`: it comes from `register`'s loop or was checked in `take`.
+        unsafe { self.buffers.as_ptr().add(usize::from(index) * self.config.size as usize) }
+    }
+}
+
+impl Drop for BufferRing {
+    fn drop(&mut self) {
+        // SAFETY: both were allocated with just these layouts in `register`. The kernel does not use them any more:
+        // the owner drops this value only after the group was unregistered and every receive has ended.
+        unsafe {
+            dealloc(self.entries.as_ptr().cast(), entries_layout(self.config));
+            dealloc(self.buffers.as_ptr(), buffers_layout(self.config));
+        }
+    }
+}
+
+fn entries_layout(config: BufferRingConfig) -> Layout {
+    Layout::from_size_align(usize::from(config.count) * size_of::<BufRingEntry>(), PAGE).expect("at most 512 KiB")
+}
+
+fn buffers_layout(config: BufferRingConfig) -> Layout {
+    Layout::from_size_align(usize::from(config.count) * config.size as usize, PAGE).expect("at most 2^46 bytes")
+}
+
+fn allocate(layout: Layout) -> NonNull<u8> {
+    // SAFETY: the size is not zero, because count and size are at least 1 in a valid configuration.
+    NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
+}

@@ -1,0 +1,67 @@
+//! What a configuration decides for the runtime.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::broker::Settings;
+use crate::limits;
+
+/// How many shards there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShardCount {
+    /// One for each CPU that this process may use, or for each of `RuntimeConfig::cpus`.
+    #[default]
+    Auto,
+    Exactly(usize),
+}
+
+/// What a shard does when it has nothing to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdlePolicy {
+    /// It sleeps at once: least CPU.
+    #[default]
+    Park,
+    /// It looks for work this long before it sleeps: lower latency for the CPU of that time.
+    Spin(Duration),
+    /// It never sleeps: a whole CPU for each shard, lowest latency.
+    Busy,
+}
+
+/// Configuration of a [`Server`](super::Server).
+#[derive(Clone, Debug)]
+pub struct RuntimeConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: Vec<SocketAddr>,
+    pub shards: ShardCount,
+    /// The CPUs to pin the shards to, in order; `None` chooses.
+    pub cpus: Option<Vec<usize>>,
+    pub idle: IdlePolicy,
+    /// Most connections at a time; the descriptor limit may lower it.
+    pub connections_max: Option<usize>,
+    /// Time that connections get to take their last bytes when the server stops.
+    pub shutdown_time_max: Duration,
+    /// Receive buffers of each shard: a power of two.
+    pub receive_buffers: u16,
+    /// Bytes of one receive buffer.
+    pub receive_buffer_size: u32,
+    /// Messages in a mailbox above which its senders stop reading from their publishers.
+    pub mailbox_high_water: usize,
+    pub settings: Settings,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            shards: ShardCount::Auto,
+            cpus: None,
+            idle: IdlePolicy::Park,
+            connections_max: None,
+            shutdown_time_max: Duration::from_millis(limits::SHUTDOWN_TIME_MAX_MS_DEFAULT),
+            receive_buffers: limits::RECEIVE_BUFFERS_DEFAULT,
+            receive_buffer_size: limits::RECEIVE_BUFFER_SIZE_DEFAULT,
+            mailbox_high_water: limits::MAILBOX_HIGH_WATER_DEFAULT,
+            settings: Settings::default(),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What the runtime itself counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The sum, or for a high mark the largest, over all shards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections accepted, those over the limit included.
+    pub accepts: u64,
+    /// Times that accepting paused because descriptors or memory had run out.
+    pub accept_back_offs: u64,
+    /// Connections over the limit.
+    pub over_limit: u64,
+    /// Connections handed to another shard.
+    pub handovers: u64,
+    /// Times that a shard stopped reading because another shard's mailbox was full.
+    pub back_pressure_episodes: u64,
+    /// Most messages that ever waited in one mailbox.
+    pub mailbox_high: u64,
+    /// Receives that found no buffer and had to wait for one.
+    pub receive_buffers_exhausted: u64,
+    pub log_lines_suppressed: u64,
+    /// System calls of the socket rings.
+    pub ring_enters: u64,
+    /// Turns of all shards.
+    pub turns: u64,
+}
+
+macro_rules! shard_counters {
+    ($($name:ident),*) => {
+        /// One shard's counters: written by that shard alone, read by anyone.
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        pub struct ShardCounters { $(pub $name: Counter),* }
+
+        impl ShardCounters {
+            pub fn read(&self) -> Counters {
+                Counters { $($name: self.$name.get()),* }
+            }
+        }
+    };
+}
+
+shard_counters!(
+    accepts,
+    accept_back_offs,
+    over_limit,
+    handovers,
+    back_pressure_episodes,
+    mailbox_high,
+    receive_buffers_exhausted,
+    log_lines_suppressed,
+    ring_enters,
+    turns
+);
+
+impl Counters {
+    /// Both together.
+    pub fn merge(self, other: Self) -> Self {
+        Self {
+            accepts: self.accepts + other.accepts,
+            accept_back_offs: self.accept_back_offs + other.accept_back_offs,
+            over_limit: self.over_limit + other.over_limit,
+            handovers: self.handovers + other.handovers,
+            back_pressure_episodes: self.back_pressure_episodes + other.back_pressure_episodes,
+            mailbox_high: self.mailbox_high.max(other.mailbox_high),
+            receive_buffers_exhausted: self.receive_buffers_exhausted + other.receive_buffers_exhausted,
+            log_lines_suppressed: self.log_lines_suppressed + other.log_lines_suppressed,
+            ring_enters: self.ring_enters + other.ring_enters,
+            turns: self.turns + other.turns,
+        }
+    }
+}
+
+/// A number with one writer: an increment is a load and a store, with no locked instruction.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    #[inline]
+    pub fn add(&self, count: u64) {
+        self.set(self.get() + count);
+    }
+
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub fn raise(&self, value: u64) {
+        if value > self.get() {
+            self.set(value);
+        }
+    }
+
+    #[inline]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,109 @@
+//! What the core reports, as log lines; so many of a kind in a second and no more, because strangers cause them.
+
+use tracing::{debug, info, warn};
+
+use super::counters::Counter;
+use crate::broker::{CloseReason, Event, Millis};
+use crate::limits;
+
+const KINDS: usize = 6;
+const SECOND_MS: Millis = 1_000;
+
+/// One shard's log lines.
+#[derive(Debug)]
+pub struct EventLog {
+    shard: u8,
+    second_began: Millis,
+    written: [u32; KINDS],
+    suppressed: u64,
+}
+
+impl EventLog {
+    pub fn new(shard: u8) -> Self {
+        Self { shard, second_began: 0, written: [0; KINDS], suppressed: 0 }
+    }
+
+    pub fn write(&mut self, event: &Event, now: Millis, counter: &Counter) {
+        self.advance(now);
+        let written = &mut self.written[kind(event)];
+        if *written >= limits::LOG_LINES_PER_SECOND {
+            self.suppressed += 1;
+            counter.add(1);
+            return;
+        }
+        *written += 1;
+        write_line(self.shard, event);
+    }
+
+    /// Reports what was suppressed when its second is over.
+    pub fn advance(&mut self, now: Millis) {
+        if now < self.second_began + SECOND_MS {
+            return;
+        }
+        if self.suppressed > 0 {
+            warn!(shard = self.shard, suppressed = self.suppressed, "too many events of one kind, lines left out");
+        }
+        self.second_began = now;
+        self.written = [0; KINDS];
+        self.suppressed = 0;
+    }
+
+    /// When to call `advance`, if there is something to report.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        (self.suppressed > 0).then_some(self.second_began + SECOND_MS)
+    }
+}
+
+fn kind(event: &Event) -> usize {
+    match event {
+        Event::Connected { .. } => 0,
+        Event::Closed { reason: CloseReason::ByClient(_) | CloseReason::ConnectionLost, .. } => 1,
+        Event::Closed { .. } => 2,
+        Event::Dropped { .. } => 3,
+        Event::SessionExpired { .. } => 4,
+        Event::BoundReached { .. } => 5,
+    }
+}
+
+fn write_line(shard: u8, event: &Event) {
+    match event {
+        Event::Connected { client_id, address, version, clean_start, session_present, keep_alive_s } => info!(
+            shard,
+            client_id, %address, ?version, clean_start, session_present, keep_alive_s, "client connected"
+        ),
+        Event::Closed { client_id, address, reason } => match reason {
+            CloseReason::ByClient(code) => info!(shard, client_id, %address, ?code, "client disconnected"),
+            CloseReason::ConnectionLost => info!(shard, client_id, %address, "connection lost"),
+            CloseReason::Violation(violation) => {
+                warn!(shard, client_id, %address, clause = violation.clause(), "client closed: {violation}");
+            }
+            CloseReason::ByServer(code) => warn!(shard, client_id, %address, ?code, "client closed by the server"),
+            CloseReason::HandshakeTimeout => warn!(shard, %address, "no CONNECT in time"),
+        },
+        Event::Dropped { client_id, reason } => {
+            warn!(shard, client_id, reason = reason.name(), "message dropped; further ones are only counted");
+        }
+        Event::SessionExpired { client_id } => debug!(shard, client_id, "session expired"),
+        Event::BoundReached { client_id, key } => warn!(shard, client_id, key, "a bound was reached"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_over_the_rate_are_counted_and_a_new_second_starts_anew() {
+        let mut log = EventLog::new(0);
+        let counter = Counter::default();
+        let event = Event::SessionExpired { client_id: "a".into() };
+        for _ in 0..limits::LOG_LINES_PER_SECOND + 5 {
+            log.write(&event, 10, &counter);
+        }
+        assert_eq!(counter.get(), 5);
+        assert_eq!(log.next_deadline(), Some(SECOND_MS));
+        log.write(&event, 1_010, &counter);
+        assert_eq!(counter.get(), 5);
+        assert_eq!(log.next_deadline(), None);
+    }
+}

@@ -1,0 +1,178 @@
+//! The whole server as a value: start it, ask it, stop it.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use glommio::ExecutorJoinHandle;
+
+use super::admission::Admission;
+use super::clock::{self, Clock};
+use super::counters::{Counters, ShardCounters};
+use super::mailbox::{Inbox, Mail, Mailboxes};
+use super::shard::Common;
+use super::start::{Seed, spawn};
+use super::{RuntimeConfig, StartError, descriptors, placement};
+use crate::net::{BufferRingConfig, bind_shared, check_support};
+use crate::routing::ShardIndex;
+
+/// What a server found out when it started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub shards: usize,
+    /// The CPU of each shard; `None` where the kernel chooses.
+    pub cpus: Vec<Option<usize>>,
+    /// The limit of open descriptors, `u64::MAX` if there is none.
+    pub descriptor_limit: u64,
+    pub connections_max: usize,
+}
+
+/// A running server. Dropping it stops it.
+#[derive(Debug)]
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    summary: Summary,
+    common: Arc<Common>,
+    threads: Vec<ExecutorJoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts all shards and listens. Installs no signal handler and may be called from any program, but not from
+    /// inside a glommio executor.
+    pub fn start(config: RuntimeConfig) -> Result<Self, StartError> {
+        check(&config)?;
+        check_support()?;
+        let cpus = placement::place(config.shards, config.cpus.as_deref())?;
+        let shards = cpus.len();
+        descriptors::raise_locked_memory_limit(shards)?;
+        let descriptor_limit = descriptors::raise_descriptor_limit();
+        let fit = descriptors::connections_that_fit(descriptor_limit, shards)?;
+        let connections_max = config.connections_max.map_or(fit, |connections| connections.min(fit));
+        let (addresses, listeners) = listen(&config.listen, shards)?;
+
+        let mut settings = config.settings;
+        if settings.hash_seed == 0 {
+            settings.hash_seed = clock::seed();
+        }
+        let (mailboxes, inboxes) = Mailboxes::new(shards);
+        let common = Arc::new(Common {
+            clock: Clock::start(),
+            admission: Admission::new(connections_max),
+            mailboxes,
+            counters: (0..shards).map(|_| ShardCounters::default()).collect(),
+            idle: config.idle,
+            shutdown_time_max_ms: config.shutdown_time_max.as_millis() as u64,
+            mailbox_high_water: config.mailbox_high_water,
+            settings,
+        });
+        let buffers = BufferRingConfig { count: config.receive_buffers, size: config.receive_buffer_size };
+        let threads = start_shards(&common, &cpus, buffers, listeners, inboxes)?;
+        let summary = Summary { shards, cpus, descriptor_limit, connections_max };
+        Ok(Self { addresses, summary, common, threads })
+    }
+
+    /// Where it listens, with the ports that were chosen, in the order of the configuration.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.common.counters.iter().map(ShardCounters::read).fold(Counters::default(), Counters::merge)
+    }
+
+    /// Stops accepting, says goodbye to all clients, and returns when every thread has ended: after the configured time
+    /// at the latest, a moment more for the threads themselves.
+    pub fn stop(mut self) {
+        self.stop_threads();
+    }
+
+    fn stop_threads(&mut self) {
+        for shard in 0..self.summary.shards {
+            self.common.mailboxes.push_and_wake(shard, Mail::Stop);
+        }
+        for thread in self.threads.drain(..) {
+            if let Err(error) = thread.join() {
+                tracing::error!(%error, "a shard ended in a failure");
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop_threads();
+    }
+}
+
+fn check(config: &RuntimeConfig) -> Result<(), StartError> {
+    let buffers = BufferRingConfig { count: config.receive_buffers, size: config.receive_buffer_size };
+    if config.listen.is_empty() {
+        Err(StartError::NoListener)
+    } else if !buffers.is_valid() {
+        Err(StartError::ReceiveBuffers { count: buffers.count, size: buffers.size })
+    } else if config.connections_max == Some(0) {
+        Err(StartError::ConnectionLimit)
+    } else if config.mailbox_high_water == 0 {
+        Err(StartError::MailboxHighWater)
+    } else {
+        Ok(())
+    }
+}
+
+/// Listens on all addresses; the sockets come by shard.
+fn listen(addresses: &[SocketAddr], shards: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<OwnedFd>>), StartError> {
+    let mut bound = Vec::new();
+    let mut by_shard: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
+    for &address in addresses {
+        let listener = bind_shared(address, shards).map_err(|error| StartError::from_listen(address, error))?;
+        bound.push(listener.address);
+        for (sockets, socket) in by_shard.iter_mut().zip(listener.sockets) {
+            sockets.push(socket);
+        }
+    }
+    Ok((bound, by_shard))
+}
+
+/// Starts the threads, and lets them run when each has its ring and all know how to wake each other.
+fn start_shards(
+    common: &Arc<Common>,
+    cpus: &[Option<usize>],
+    buffers: BufferRingConfig,
+    listeners: Vec<Vec<OwnedFd>>,
+    inboxes: Vec<Inbox>,
+) -> Result<Vec<ExecutorJoinHandle<()>>, StartError> {
+    let (ready, rings) = mpsc::channel();
+    let mut threads = Vec::new();
+    let mut starters = Vec::new();
+    for (shard, ((&cpu, listeners), inbox)) in cpus.iter().zip(listeners).zip(inboxes).enumerate() {
+        let (start, go) = mpsc::channel();
+        let index = ShardIndex(shard as u8);
+        let seed = Seed { index, cpu, buffers, listeners, inbox, common: common.clone(), ready: ready.clone(), go };
+        // On a failure the starters are dropped, and with them the threads that wait for them end.
+        threads.push(spawn(seed).map_err(|error| StartError::Shard { shard, error })?);
+        starters.push(start);
+    }
+    drop(ready);
+    let mut started = vec![false; cpus.len()];
+    for (index, ring) in rings.iter() {
+        let shard = usize::from(index.0);
+        let wake = ring.map_err(|error| StartError::Shard { shard, error })?;
+        common.mailboxes.set_wake(shard, wake);
+        started[shard] = true;
+    }
+    if let Some(shard) = started.iter().position(|&started| !started) {
+        drop(starters);
+        let error = threads.swap_remove(shard).join().map_or_else(|error| error.to_string(), |()| "it ended".into());
+        return Err(StartError::Shard { shard, error });
+    }
+    for starter in starters {
+        // The receiver is there: its thread has just reported.
+        let _ = starter.send(());
+    }
+    Ok(threads)
+}

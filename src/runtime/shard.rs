@@ -1,0 +1,427 @@
+//! One shard's turn: what came in, what is due, what goes out.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use std::collections::VecDeque;
+use tracing::{error, warn};
+
+use super::admission::{Admission, Verdict};
+use super::clock::{Clock, millis};
+use super::config::IdlePolicy;
+use super::counters::ShardCounters;
+use super::event_log::EventLog;
+use super::links::{Handshake, Link, Links};
+use super::mailbox::{Inbox, Mail, Mailboxes};
+use super::outbox::Outbox;
+use crate::broker::{ConnectionId, Home, Incoming, Millis, Settings, Shard, home_of};
+use crate::connection::Output;
+use crate::limits;
+use crate::net::{Completion, ReceiveBuffer, SendParts, SocketId, SocketRing};
+use crate::routing::ShardIndex;
+
+/// What all shards of a server have in common.
+#[derive(Debug)]
+pub struct Common {
+    pub clock: Clock,
+    pub admission: Admission,
+    pub mailboxes: Arc<Mailboxes>,
+    pub counters: Vec<ShardCounters>,
+    pub idle: IdlePolicy,
+    pub shutdown_time_max_ms: Millis,
+    pub mailbox_high_water: usize,
+    pub settings: Settings,
+}
+
+/// Drives one [`Shard`] with one [`SocketRing`].
+pub struct ShardDriver {
+    pub(super) index: ShardIndex,
+    shards: usize,
+    pub(super) shard: Shard,
+    pub(super) ring: SocketRing,
+    pub(super) inbox: Inbox,
+    pub(super) common: Arc<Common>,
+    settings: Rc<Settings>,
+    outbox: Outbox,
+    links: Links,
+    log: EventLog,
+    /// Sockets whose CONNECT must be whole by then, in the order of that time.
+    handshakes: VecDeque<(Millis, SocketId)>,
+    /// What was received while another shard's mailbox was full, unread.
+    held: VecDeque<Held>,
+    pub(super) congested: bool,
+    /// Listeners that ran out of descriptors or memory, and when to try again.
+    paused_listeners: Vec<usize>,
+    resume_accepting_at: Option<Millis>,
+    /// The server stops, at this time at the latest.
+    pub(super) stopping: Option<Millis>,
+    pub(super) now: Millis,
+}
+
+#[derive(Debug)]
+enum Held {
+    Received(SocketId, ReceiveBuffer),
+    Ended(SocketId),
+}
+
+impl ShardDriver {
+    pub fn new(index: ShardIndex, ring: SocketRing, inbox: Inbox, common: Arc<Common>, seed: u64) -> Self {
+        let settings = Rc::new(common.settings.clone());
+        let shards = common.counters.len();
+        let now = millis(common.clock.elapsed());
+        Self {
+            index,
+            shards,
+            shard: Shard::new(settings.clone(), index, shards, seed, now),
+            ring,
+            inbox,
+            outbox: Outbox::new(index, shards, common.mailbox_high_water),
+            common,
+            settings,
+            links: Links::default(),
+            log: EventLog::new(index.0),
+            handshakes: VecDeque::new(),
+            held: VecDeque::new(),
+            congested: false,
+            paused_listeners: Vec::new(),
+            resume_accepting_at: None,
+            stopping: None,
+            now,
+        }
+    }
+
+    /// One turn. Returns whether anything happened.
+    pub fn turn(&mut self) -> bool {
+        self.now = millis(self.common.clock.elapsed());
+        let mut worked = self.handle_completions();
+        worked |= self.handle_mail();
+        worked |= self.handle_due();
+        self.send_output();
+        self.counters().turns.add(1);
+        worked
+    }
+
+    /// Whether the next turn has something to do already.
+    pub fn has_work(&mut self) -> bool {
+        self.ring.has_completions()
+            || !self.inbox.is_empty()
+            || self.shard.has_work()
+            || (!self.congested && !self.held.is_empty())
+    }
+
+    /// When the next turn is due, if nothing happens before.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        let handshake = self.handshakes.front().map(|(deadline, _)| *deadline);
+        let back_pressure = self.congested.then_some(self.now + limits::BACK_PRESSURE_CHECK_MS);
+        [
+            self.shard.next_deadline(),
+            handshake,
+            back_pressure,
+            self.resume_accepting_at,
+            self.log.next_deadline(),
+            self.stopping,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Whether the server stops and nothing is left to send, or no time.
+    pub fn is_finished(&self) -> bool {
+        let Some(deadline) = self.stopping else { return false };
+        self.now >= deadline || (self.links.used() == 0 && self.ring.socket_count() == 0)
+    }
+
+    // ---- in
+
+    fn handle_completions(&mut self) -> bool {
+        let mut budget = limits::COMPLETIONS_PER_TURN;
+        if self.congested {
+            self.congested = self.outbox.is_congested(&self.common.mailboxes);
+        }
+        while !self.congested && budget > 0 {
+            let Some(held) = self.held.pop_front() else { break };
+            budget -= 1;
+            match held {
+                Held::Received(socket, buffer) => self.handle_received(socket, buffer),
+                Held::Ended(socket) => self.handle_ended(socket),
+            }
+        }
+        let hold = self.congested || !self.held.is_empty();
+        while budget > 0 {
+            let Some(completion) = self.ring.next_completion() else { break };
+            budget -= 1;
+            match completion {
+                Completion::Received { socket, buffer } if hold => self.held.push_back(Held::Received(socket, buffer)),
+                Completion::Ended { socket } if hold => self.held.push_back(Held::Ended(socket)),
+                Completion::Received { socket, buffer } => self.handle_received(socket, buffer),
+                Completion::Ended { socket } => self.handle_ended(socket),
+                Completion::Sent { socket, parts } => self.handle_sent(socket, parts),
+                Completion::SendFailed { socket, parts } => {
+                    drop(parts);
+                    self.handle_ended(socket);
+                }
+                Completion::Accepted { socket, .. } => self.handle_accepted(socket),
+                Completion::AcceptEnded { listener, error } => self.handle_accept_ended(listener, &error),
+                Completion::Woken => {}
+                Completion::WakeFailed { ring } => {
+                    if let Some(handle) = self.common.mailboxes.wake_handle(ring as usize) {
+                        handle.wake();
+                    }
+                }
+            }
+        }
+        budget < limits::COMPLETIONS_PER_TURN
+    }
+
+    #[inline]
+    fn handle_received(&mut self, socket: SocketId, buffer: ReceiveBuffer) {
+        if self.ring.current(socket.slot) != Some(socket) {
+            self.ring.recycle(buffer);
+            return;
+        }
+        let bytes = self.ring.received(&buffer);
+        match self.links.get_mut(socket.slot) {
+            Some(Link::Connected(connection)) => {
+                self.shard.handle_received(*connection, bytes, self.now);
+                self.ring.recycle(buffer);
+            }
+            Some(Link::Handshake(handshake)) => {
+                handshake.bytes.extend_from_slice(bytes);
+                self.ring.recycle(buffer);
+                self.find_home(socket);
+            }
+            Some(Link::Free) | None => self.ring.recycle(buffer),
+        }
+    }
+
+    fn handle_ended(&mut self, socket: SocketId) {
+        if self.ring.current(socket.slot) != Some(socket) {
+            return;
+        }
+        if let Link::Connected(connection) = *self.links.get(socket.slot) {
+            self.shard.handle_closed(connection, self.now);
+        }
+        self.close(socket);
+    }
+
+    fn handle_sent(&mut self, socket: SocketId, parts: SendParts) {
+        if let Link::Connected(connection) = *self.links.get(socket.slot) {
+            let output = Output::from_parts(parts.bytes, parts.shared);
+            self.shard.handle_sent(connection, output, self.now);
+        }
+    }
+
+    fn handle_accepted(&mut self, socket: OwnedFd) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let verdict = self.common.admission.admit();
+        let counters = self.counters();
+        counters.accepts.add(1);
+        if verdict != Verdict::Admitted {
+            counters.over_limit.add(1);
+        }
+        let address = socket2::SockRef::from(&socket).peer_addr().ok().and_then(|address| address.as_socket());
+        let (Some(address), Verdict::Admitted | Verdict::OverLimit) = (address, verdict) else {
+            // The peer is gone already, or there is no descriptor to answer with.
+            if verdict != Verdict::Hopeless {
+                self.common.admission.leave();
+            }
+            return;
+        };
+        let over_limit = verdict == Verdict::OverLimit;
+        let socket = self.ring.attach(socket);
+        if self.shards == 1 {
+            self.connect(socket, address, over_limit);
+            self.ring.receive(socket);
+        } else {
+            let handshake = Handshake { address, over_limit, bytes: Vec::new() };
+            self.links.set(socket.slot, Link::Handshake(Box::new(handshake)));
+            self.handshakes.push_back((self.now + self.settings.handshake_time_max_ms, socket));
+            self.ring.receive_once(socket);
+        }
+    }
+
+    fn handle_accept_ended(&mut self, listener: usize, error: &io::Error) {
+        if self.stopping.is_some() {
+            return;
+        }
+        self.counters().accept_back_offs.add(1);
+        warn!(shard = self.index.0, %error, "cannot accept connections, trying again in {} ms", limits::ACCEPT_BACK_OFF_MS);
+        self.paused_listeners.push(listener);
+        self.resume_accepting_at = Some(self.now + limits::ACCEPT_BACK_OFF_MS);
+    }
+
+    fn handle_mail(&mut self) -> bool {
+        let mut budget = limits::MAIL_PER_TURN;
+        let mut worked = false;
+        if !self.inbox.is_empty() {
+            self.counters().mailbox_high.raise(self.inbox.queued() as u64);
+        }
+        while budget > 0 {
+            let Some(mail) = self.inbox.next() else { break };
+            worked = true;
+            match mail {
+                Mail::Peer { from, messages, weight } => {
+                    budget = budget.saturating_sub(messages.len());
+                    for message in messages {
+                        self.shard.handle_peer(from, message, self.now);
+                    }
+                    self.inbox.handled(weight);
+                }
+                Mail::Handover { socket, bytes, address, over_limit } => {
+                    budget -= 1;
+                    self.handle_handover(socket, &bytes, address, over_limit);
+                }
+                Mail::Stop => self.handle_stop(),
+            }
+        }
+        worked
+    }
+
+    fn handle_handover(&mut self, socket: OwnedFd, bytes: &[u8], address: SocketAddr, over_limit: bool) {
+        if self.stopping.is_some() {
+            self.common.admission.leave();
+            return;
+        }
+        let socket = self.ring.attach(socket);
+        let connection = self.connect(socket, address, over_limit);
+        self.shard.handle_received(connection, bytes, self.now);
+        self.ring.receive(socket);
+    }
+
+    fn handle_stop(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        self.stopping = Some(self.now + self.common.shutdown_time_max_ms);
+        self.resume_accepting_at = None;
+        self.ring.stop_accepting();
+        for slot in self.links.handshakes() {
+            if let Some(socket) = self.ring.current(slot) {
+                self.close(socket);
+            }
+        }
+        self.shard.handle_shutdown(self.now);
+    }
+
+    // ---- time
+
+    fn handle_due(&mut self) -> bool {
+        let mut worked = false;
+        if self.shard.has_work() || self.shard.next_deadline().is_some_and(|deadline| deadline <= self.now) {
+            self.shard.handle_timeout(self.now);
+            worked = true;
+        }
+        while let Some(&(deadline, socket)) = self.handshakes.front() {
+            let waits = self.ring.current(socket.slot) == Some(socket)
+                && matches!(self.links.get(socket.slot), Link::Handshake(_));
+            if waits && deadline > self.now {
+                break;
+            }
+            self.handshakes.pop_front();
+            if waits {
+                self.close(socket);
+            }
+        }
+        if self.resume_accepting_at.is_some_and(|at| at <= self.now) {
+            self.resume_accepting_at = None;
+            for listener in std::mem::take(&mut self.paused_listeners) {
+                self.ring.arm_accept(listener);
+            }
+        }
+        self.log.advance(self.now);
+        worked
+    }
+
+    // ---- out
+
+    fn send_output(&mut self) {
+        while let Some((to, message)) = self.shard.poll_peer() {
+            self.outbox.add(to, message);
+        }
+        while let Some(transmit) = self.shard.poll_transmit() {
+            if self.links.carries(transmit.transport, transmit.connection)
+                && let Some(socket) = self.ring.current(transmit.transport)
+            {
+                let (bytes, shared) = transmit.output.into_parts();
+                self.ring.send(socket, SendParts { bytes, shared });
+            }
+        }
+        while let Some((connection, transport)) = self.shard.poll_close() {
+            if self.links.carries(transport, connection)
+                && let Some(socket) = self.ring.current(transport)
+            {
+                self.close(socket);
+            }
+        }
+        while let Some(event) = self.shard.poll_event() {
+            let counter = &self.common.counters[usize::from(self.index.0)].log_lines_suppressed;
+            self.log.write(&event, self.now, counter);
+        }
+        if self.outbox.flush(&self.common.mailboxes, &mut self.ring) {
+            self.congested = true;
+            self.counters().back_pressure_episodes.add(1);
+            warn!(shard = self.index.0, "another shard's mailbox is full, reading from clients pauses until it drains");
+        }
+        let ring = self.ring.counters();
+        let counters = self.counters();
+        counters.receive_buffers_exhausted.set(ring.buffers_exhausted);
+        counters.ring_enters.set(ring.enters);
+    }
+
+    // ---- connections
+
+    /// Finds out whose the connection is, and gives it there.
+    fn find_home(&mut self, socket: SocketId) {
+        let Link::Handshake(handshake) = self.links.get(socket.slot) else { return };
+        let home = match home_of(&handshake.bytes, &self.settings, self.shards) {
+            Home::NeedMore if handshake.bytes.len() <= self.settings.connect_size_max as usize => {
+                self.ring.receive_once(socket);
+                return;
+            }
+            // Too large for a CONNECT: the core refuses it as it refuses other malformed ones.
+            Home::NeedMore | Home::Here => self.index,
+            Home::Shard(home) => home,
+        };
+        let Link::Handshake(handshake) = self.links.set(socket.slot, Link::Free) else { return };
+        let Handshake { address, over_limit, bytes } = *handshake;
+        if home == self.index {
+            let connection = self.connect(socket, address, over_limit);
+            self.shard.handle_received(connection, &bytes, self.now);
+            self.ring.receive(socket);
+        } else if let Some(socket) = self.ring.detach(socket) {
+            self.counters().handovers.add(1);
+            let mail = Mail::Handover { socket, bytes, address, over_limit };
+            self.outbox.hand_over(home, mail, &self.common.mailboxes);
+        }
+    }
+
+    fn connect(&mut self, socket: SocketId, address: SocketAddr, over_limit: bool) -> ConnectionId {
+        let connection =
+            self.shard.handle_connected(Incoming { transport: socket.slot, address, over_limit }, self.now);
+        self.links.set(socket.slot, Link::Connected(connection));
+        connection
+    }
+
+    /// Closes the socket and frees its link. The core knows already, or never knew it.
+    fn close(&mut self, socket: SocketId) {
+        if !matches!(self.links.set(socket.slot, Link::Free), Link::Free) {
+            self.common.admission.leave();
+        }
+        self.ring.close(socket);
+    }
+
+    fn counters(&self) -> &ShardCounters {
+        &self.common.counters[usize::from(self.index.0)]
+    }
+}
+
+/// Says why a shard ended although nobody stopped it.
+pub fn report_failure(index: ShardIndex, failure: &io::Error) {
+    error!(shard = index.0, %failure, "the socket ring failed, the server stops");
+}

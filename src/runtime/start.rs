@@ -1,0 +1,97 @@
+//! A shard's thread, from its executor to its last turn.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+
+use super::clock;
+use super::mailbox::{Inbox, Mail};
+use super::shard::{Common, ShardDriver, report_failure};
+use crate::net::{BufferRingConfig, SocketRing, WakeHandle};
+use crate::routing::ShardIndex;
+
+/// glommio's default of 100 ms makes its timers late by up to that time.
+const PREEMPT_TIMER: Duration = Duration::from_millis(1);
+
+/// glommio registers this much with each of three rings of an executor; the least it accepts.
+const IO_MEMORY: usize = 64 * 1024;
+
+/// Depth of glommio's rings; sockets do not go through them.
+const RING_DEPTH: usize = 32;
+
+/// What a shard's thread is started with.
+pub struct Seed {
+    pub index: ShardIndex,
+    pub cpu: Option<usize>,
+    pub buffers: BufferRingConfig,
+    pub listeners: Vec<OwnedFd>,
+    pub inbox: Inbox,
+    pub common: Arc<Common>,
+    /// Tells that the ring is there, or why not.
+    pub ready: Sender<(ShardIndex, Result<WakeHandle, String>)>,
+    /// Yields once when all rings are there; is cut off when the server does not start.
+    pub go: Receiver<()>,
+}
+
+/// Starts the thread. It waits for `go` before its first turn.
+pub fn spawn(seed: Seed) -> Result<ExecutorJoinHandle<()>, String> {
+    let placement = seed.cpu.map_or(Placement::Unbound, Placement::Fixed);
+    LocalExecutorBuilder::new(placement)
+        .name(&format!("shard-{}", seed.index.0))
+        .preempt_timer(PREEMPT_TIMER)
+        .io_memory(IO_MEMORY)
+        .ring_depth(RING_DEPTH)
+        .spawn(move || live(seed))
+        .map_err(text)
+}
+
+async fn live(seed: Seed) {
+    let Seed { index, buffers, listeners, inbox, common, ready, go, .. } = seed;
+    let ring = SocketRing::new(buffers).and_then(|ring| Ok((ring.wake_handle()?, ring)));
+    let mut ring = match ring {
+        Ok((wake, ring)) => {
+            let _ = ready.send((index, Ok(wake)));
+            ring
+        }
+        Err(error) => {
+            let _ = ready.send((index, Err(error.to_string())));
+            return;
+        }
+    };
+    drop(ready);
+    if go.recv().is_err() {
+        return;
+    }
+    let farewell = Farewell { own: usize::from(index.0), common: common.clone() };
+    for listener in listeners {
+        ring.listen(listener);
+    }
+    let mut driver = ShardDriver::new(index, ring, inbox, common, clock::seed());
+    if let Err(failure) = driver.run().await {
+        report_failure(index, &failure);
+    }
+    drop(driver);
+    drop(farewell);
+}
+
+/// Stops the other shards when this one ends, also by a panic: the sessions at home here would be gone, and a server that
+/// answers for some clients only is worse than one that is restarted.
+struct Farewell {
+    own: usize,
+    common: Arc<Common>,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        for other in (0..self.common.counters.len()).filter(|&other| other != self.own) {
+            self.common.mailboxes.push_and_wake(other, Mail::Stop);
+        }
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,79 @@
+//! Why a server did not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::limits;
+use crate::net::Unsupported;
+
+/// One sentence each that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("no address to listen on: configure at least one")]
+    NoListener,
+    #[error("{0} shards are not possible: choose 1 to {max}", max = limits::SHARDS_MAX)]
+    ShardCount(usize),
+    #[error("CPU {cpu} does not exist or this process may not use it: choose from {allowed}")]
+    Cpu { cpu: usize, allowed: String },
+    #[error("{shards} shards cannot be pinned to {cpus} CPUs: list one CPU for each shard")]
+    CpuCount { shards: usize, cpus: usize },
+    #[error(
+        "{count} receive buffers of {size} bytes are not possible: choose a power of two up to 32768, and a size above 0"
+    )]
+    ReceiveBuffers { count: u16, size: u32 },
+    #[error("a connection limit of 0 lets nobody in: choose at least 1")]
+    ConnectionLimit,
+    #[error("a mailbox high-water mark of 0 stops all reading: choose at least 1")]
+    MailboxHighWater,
+    #[error("{0} is taken by another process: stop it, or listen on another port")]
+    AddressInUse(SocketAddr),
+    #[error("{0} is not an address of this machine: choose one that is, or 0.0.0.0 or [::] for all")]
+    AddressNotAvailable(SocketAddr),
+    #[error("{0} needs a privilege for its port: use a port from 1024 up, or grant CAP_NET_BIND_SERVICE")]
+    AddressForbidden(SocketAddr),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+    #[error(
+        "{limit} bytes of locked memory are too few, {needed} are needed: raise the hard limit (ulimit -l, or LimitMEMLOCK in systemd)"
+    )]
+    LockedMemory { limit: u64, needed: u64 },
+    #[error(
+        "{limit} descriptors are too few, at least {needed} are needed: raise the hard limit (ulimit -n, or LimitNOFILE in systemd)"
+    )]
+    Descriptors { limit: u64, needed: u64 },
+    #[error("shard {shard} could not start: {error}")]
+    Shard { shard: usize, error: String },
+}
+
+impl StartError {
+    /// Whether the configuration is to blame, and not the machine it runs on.
+    pub fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::NoListener
+                | Self::ShardCount(_)
+                | Self::Cpu { .. }
+                | Self::CpuCount { .. }
+                | Self::ReceiveBuffers { .. }
+                | Self::ConnectionLimit
+                | Self::MailboxHighWater
+                | Self::AddressNotAvailable(_)
+        )
+    }
+
+    /// The exit status for a command line: 2 for a mistake in the configuration, 1 for the environment.
+    pub fn exit_code(&self) -> u8 {
+        if self.is_configuration() { 2 } else { 1 }
+    }
+
+    pub(super) fn from_listen(address: SocketAddr, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::AddressInUse(address),
+            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable(address),
+            io::ErrorKind::PermissionDenied => Self::AddressForbidden(address),
+            _ => Self::Listen { address, error },
+        }
+    }
+}
