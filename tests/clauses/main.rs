@@ -6,14 +6,21 @@
 
 mod acknowledge;
 mod aliases;
+mod auth;
 mod connack;
 mod connect;
+mod disconnect;
 mod expiry;
 mod flow_control;
 mod format;
 mod keep_alive;
 mod ping;
 mod publish;
+mod retained;
 mod rig;
+mod sessions;
+mod shared;
 mod subscribe;
+mod topics;
 mod unsubscribe;
+mod wills;

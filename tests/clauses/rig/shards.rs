@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use ringmq::access::AuthenticationMethod;
 use ringmq::broker::{
     CloseReason, ConnectionId, DropReason, Event, Home, Incoming, Millis, PeerMessage, Settings, Shard, Transmit,
     Transport, home_of,
@@ -45,6 +46,13 @@ impl Rig {
         let mail = (0..count).map(|_| Default::default()).collect();
         let world = World { settings, shards, mail, held: false, now, far_ends: Vec::new(), events: Vec::new() };
         Self { world: Rc::new(RefCell::new(world)) }
+    }
+
+    /// One shard that offers these methods of enhanced authentication.
+    pub fn with_methods(methods: Vec<Box<dyn AuthenticationMethod>>) -> Self {
+        let rig = Self::new();
+        rig.world.borrow_mut().shards[0].set_authentication_methods(methods);
+        rig
     }
 
     /// A connection that has sent nothing yet.
@@ -134,6 +142,11 @@ impl Rig {
         self.world.borrow().shards.iter().map(Shard::connection_count).sum()
     }
 
+    /// Messages of all shards that were dropped for this reason.
+    pub fn dropped_count(&self, reason: DropReason) -> u64 {
+        self.world.borrow().shards.iter().map(|shard| shard.counters().dropped(reason)).sum()
+    }
+
     /// Whether messages of this client were dropped for this reason.
     pub fn dropped(&self, client_id: &str, reason: DropReason) -> bool {
         let wanted = Event::Dropped { client_id: client_id.to_owned(), reason };
@@ -160,18 +173,8 @@ impl Rig {
     }
 }
 
-/// A mailbox has one queue for each class of message.
-type Mailbox = [VecDeque<(ShardIndex, PeerMessage)>; 3];
-
-/// The order in which a shard empties the queues of its mailbox: publishes first, and the word that an interest is in
-/// force only after everything that was sent before it.
-fn class(message: &PeerMessage) -> usize {
-    match message {
-        PeerMessage::Publish(..) | PeerMessage::PublishShared { .. } => 0,
-        PeerMessage::InterestApplied { .. } => 2,
-        _ => 1,
-    }
-}
+/// What waits for one shard, in the order in which it was sent.
+type Mailbox = VecDeque<(ShardIndex, PeerMessage)>;
 
 pub(super) struct World {
     settings: Rc<Settings>,
@@ -302,11 +305,9 @@ impl World {
     fn turn(&mut self, own: usize) -> bool {
         let mut moved = false;
         if !self.held {
-            for queue in 0..3 {
-                for (from, message) in std::mem::take(&mut self.mail[own][queue]) {
-                    moved = true;
-                    self.shards[own].handle_peer(from, message, self.now);
-                }
+            for (from, message) in std::mem::take(&mut self.mail[own]) {
+                moved = true;
+                self.shards[own].handle_peer(from, message, self.now);
             }
         }
         if self.shards[own].has_work() {
@@ -316,7 +317,7 @@ impl World {
         while let Some((to, message)) = self.shards[own].poll_peer() {
             moved = true;
             assert_ne!(usize::from(to.0), own, "a shard writes to itself");
-            self.mail[usize::from(to.0)][class(&message)].push_back((ShardIndex(own as u8), message));
+            self.mail[usize::from(to.0)].push_back((ShardIndex(own as u8), message));
         }
         while let Some(transmit) = self.shards[own].poll_transmit() {
             moved = true;
