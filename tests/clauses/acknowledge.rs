@@ -10,7 +10,8 @@ fn pair(rig: &Rig, qos: u8) -> (Client, Connect, Client) {
     (a, connect, rig.connect_v5("p"))
 }
 
-/// QoS 1 sender: "MUST send a PUBLISH packet containing this Packet Identifier with QoS 1 and DUP flag set to 0" [MQTT-4.3.2-2].
+/// QoS 1 sender: "MUST send a PUBLISH packet containing this Packet Identifier with QoS 1 and DUP flag set to 0"
+/// [MQTT-4.3.2-2].
 #[test]
 fn mqtt_4_3_2_2_qos_1_is_sent_without_dup() {
     let rig = Rig::new();
@@ -20,7 +21,8 @@ fn mqtt_4_3_2_2_qos_1_is_sent_without_dup() {
     assert_eq!((publish.qos, publish.dup), (1, false));
 }
 
-/// QoS 1 sender: "MUST treat the PUBLISH packet as “unacknowledged” until it has received the corresponding PUBACK" [MQTT-4.3.2-3].
+/// QoS 1 sender: "MUST treat the PUBLISH packet as “unacknowledged” until it has received the corresponding PUBACK"
+/// [MQTT-4.3.2-3].
 #[test]
 fn mqtt_4_3_2_3_qos_1_is_sent_again_until_puback() {
     let rig = Rig::new();
@@ -36,9 +38,9 @@ fn mqtt_4_3_2_3_qos_1_is_sent_again_until_puback() {
     rig.connect(&connect).expect_nothing();
 }
 
-/// QoS 1 receiver: "MUST respond with a PUBACK packet containing the Packet Identifier from the incoming PUBLISH" [MQTT-4.3.2-4];
-/// afterwards "MUST treat any incoming PUBLISH packet that contains the same Packet Identifier as being a new Application
-/// Message, irrespective of the setting of its DUP flag" [MQTT-4.3.2-5].
+/// QoS 1 receiver: "MUST respond with a PUBACK packet containing the Packet Identifier from the incoming PUBLISH"
+/// [MQTT-4.3.2-4]; afterwards "MUST treat any incoming PUBLISH packet that contains the same Packet Identifier as
+/// being a new Application Message, irrespective of the setting of its DUP flag" [MQTT-4.3.2-5].
 #[test]
 fn mqtt_4_3_2_5_qos_1_identifier_is_new_after_puback() {
     let rig = Rig::new();
@@ -50,7 +52,8 @@ fn mqtt_4_3_2_5_qos_1_identifier_is_new_after_puback() {
     assert_eq!(a.take_all(), ["one", "two"]);
 }
 
-/// QoS 2 sender: "MUST send a PUBLISH packet containing this Packet Identifier with QoS 2 and DUP flag set to 0" [MQTT-4.3.3-2].
+/// QoS 2 sender: "MUST send a PUBLISH packet containing this Packet Identifier with QoS 2 and DUP flag set to 0"
+/// [MQTT-4.3.3-2].
 #[test]
 fn mqtt_4_3_3_2_qos_2_is_sent_without_dup() {
     let rig = Rig::new();
@@ -60,7 +63,8 @@ fn mqtt_4_3_3_2_qos_2_is_sent_without_dup() {
     assert_eq!((publish.qos, publish.dup), (2, false));
 }
 
-/// QoS 2 sender: "MUST treat the PUBLISH packet as “unacknowledged” until it has received the corresponding PUBREC" [MQTT-4.3.3-3].
+/// QoS 2 sender: "MUST treat the PUBLISH packet as “unacknowledged” until it has received the corresponding PUBREC"
+/// [MQTT-4.3.3-3].
 #[test]
 fn mqtt_4_3_3_3_qos_2_is_sent_again_until_pubrec() {
     let rig = Rig::new();
@@ -73,8 +77,8 @@ fn mqtt_4_3_3_3_qos_2_is_sent_again_until_pubrec() {
     assert_eq!((again.packet_id, again.dup), (packet_id, true));
 }
 
-/// QoS 2 sender: "MUST send a PUBREL packet when it receives a PUBREC packet from the receiver with a Reason Code value less
-/// than 0x80. This PUBREL packet MUST contain the same Packet Identifier" [MQTT-4.3.3-4].
+/// QoS 2 sender: "MUST send a PUBREL packet when it receives a PUBREC packet from the receiver with a Reason Code
+/// value less than 0x80. This PUBREL packet MUST contain the same Packet Identifier" [MQTT-4.3.3-4].
 #[test]
 fn mqtt_4_3_3_4_pubrec_is_answered_with_pubrel() {
     let rig = Rig::new();
@@ -89,8 +93,8 @@ fn mqtt_4_3_3_4_pubrec_is_answered_with_pubrel() {
     }
 }
 
-/// QoS 2 sender: "MUST treat the PUBREL packet as “unacknowledged” until it has received the corresponding PUBCOMP" [MQTT-4.3.3-5];
-/// "MUST NOT re-send the PUBLISH once it has sent the corresponding PUBREL packet" [MQTT-4.3.3-6].
+/// QoS 2 sender: "MUST treat the PUBREL packet as “unacknowledged” until it has received the corresponding PUBCOMP"
+/// [MQTT-4.3.3-5]; "MUST NOT re-send the PUBLISH once it has sent the corresponding PUBREL packet" [MQTT-4.3.3-6].
 #[test]
 fn mqtt_4_3_3_5_pubrel_is_sent_again_until_pubcomp() {
     let rig = Rig::new();
@@ -124,9 +128,10 @@ fn mqtt_4_3_3_7_no_expiry_once_sent() {
     assert!(a.take("x").dup);
 }
 
-/// QoS 2 receiver: "MUST respond with a PUBREC containing the Packet Identifier from the incoming PUBLISH" [MQTT-4.3.3-8], and
-/// "until it has received the corresponding PUBREL packet, MUST acknowledge any subsequent PUBLISH packet with the same
-/// Packet Identifier by sending a PUBREC. It MUST NOT cause duplicate messages to be delivered" [MQTT-4.3.3-10].
+/// QoS 2 receiver: "MUST respond with a PUBREC containing the Packet Identifier from the incoming PUBLISH"
+/// [MQTT-4.3.3-8], and "until it has received the corresponding PUBREL packet, MUST acknowledge any subsequent PUBLISH
+/// packet with the same Packet Identifier by sending a PUBREC. It MUST NOT cause duplicate messages to be delivered"
+/// [MQTT-4.3.3-10].
 #[test]
 fn mqtt_4_3_3_10_qos_2_is_delivered_once() {
     let rig = Rig::new();
@@ -146,8 +151,8 @@ fn mqtt_4_3_3_10_qos_2_is_delivered_once() {
     assert_eq!(a.take_all(), ["x"]);
 }
 
-/// QoS 2 receiver: after a PUBREC of 0x80 or more "the receiver MUST treat any subsequent PUBLISH packet that contains that
-/// Packet Identifier as being a new Application Message" [MQTT-4.3.3-9].
+/// QoS 2 receiver: after a PUBREC of 0x80 or more "the receiver MUST treat any subsequent PUBLISH packet that contains
+/// that Packet Identifier as being a new Application Message" [MQTT-4.3.3-9].
 #[test]
 fn mqtt_4_3_3_9_refused_identifier_is_new() {
     let rig = Rig::with(|settings| settings.payload_format_checked = true);
@@ -159,9 +164,9 @@ fn mqtt_4_3_3_9_refused_identifier_is_new() {
     a.take("good");
 }
 
-/// QoS 2 receiver: "MUST respond to a PUBREL packet by sending a PUBCOMP packet containing the same Packet Identifier" [MQTT-4.3.3-11];
-/// after that "MUST treat any subsequent PUBLISH packet that contains that Packet Identifier as being a new Application
-/// Message" [MQTT-4.3.3-12].
+/// QoS 2 receiver: "MUST respond to a PUBREL packet by sending a PUBCOMP packet containing the same Packet Identifier"
+/// [MQTT-4.3.3-11]; after that "MUST treat any subsequent PUBLISH packet that contains that Packet Identifier as being
+/// a new Application Message" [MQTT-4.3.3-12].
 #[test]
 fn mqtt_4_3_3_12_identifier_is_new_after_pubcomp() {
     let rig = Rig::new();
@@ -175,7 +180,8 @@ fn mqtt_4_3_3_12_identifier_is_new_after_pubcomp() {
     assert_eq!(a.take_all(), ["one", "two"]);
 }
 
-/// QoS 2 receiver: "MUST continue the QoS 2 acknowledgement sequence even if it has applied Application Message expiry" [MQTT-4.3.3-13].
+/// QoS 2 receiver: "MUST continue the QoS 2 acknowledgement sequence even if it has applied Application Message
+/// expiry" [MQTT-4.3.3-13].
 #[test]
 fn mqtt_4_3_3_13_acknowledgement_goes_on_after_expiry() {
     let rig = Rig::new();
@@ -234,7 +240,8 @@ fn acknowledgement_of_the_wrong_qos_acknowledges_nothing() {
     assert!(rig.connect(&connect).take("x").dup);
 }
 
-/// Reason codes that do not belong in an acknowledgement are malformed or a Protocol Error [MQTT-3.4.2-1], [MQTT-3.5.2-1].
+/// Reason codes that do not belong in an acknowledgement are malformed or a Protocol Error [MQTT-3.4.2-1],
+/// [MQTT-3.5.2-1].
 #[test]
 fn mqtt_3_5_2_1_unknown_reason_codes_are_refused() {
     for first_byte in [0x40, 0x50, 0x62, 0x70] {
@@ -281,8 +288,8 @@ fn mqtt_4_4_0_2_refused_messages_are_not_sent_again() {
     rig.connect(&connect).expect_nothing();
 }
 
-/// "When a Server takes ownership of an incoming Application Message it MUST add it to the Session State for those Clients
-/// that have matching Subscriptions" [MQTT-4.5.0-1].
+/// "When a Server takes ownership of an incoming Application Message it MUST add it to the Session State for those
+/// Clients that have matching Subscriptions" [MQTT-4.5.0-1].
 #[test]
 fn mqtt_4_5_0_1_message_goes_to_all_sessions() {
     let rig = Rig::new();
@@ -305,7 +312,11 @@ fn mqtt_4_6_0_1_messages_are_sent_again_in_order() {
     let (mut a, connect, mut publisher) = pair(&rig, 2);
     let payloads: Vec<String> = (0..50).map(|number| number.to_string()).collect();
     for (number, payload) in payloads.iter().enumerate() {
-        if number % 3 == 0 { publisher.publish_qos2("t", payload) } else { publisher.publish_qos1("t", payload) };
+        if number % 3 == 0 {
+            publisher.publish_qos2("t", payload)
+        } else {
+            publisher.publish_qos1("t", payload)
+        };
     }
     let first = a.drain();
     assert_eq!(first.len(), 50);
@@ -321,8 +332,8 @@ fn mqtt_4_6_0_1_messages_are_sent_again_in_order() {
     assert_eq!(again, expected);
 }
 
-/// The receiver "MUST send PUBACK packets in the order in which the corresponding PUBLISH packets were received" [MQTT-4.6.0-2],
-/// likewise PUBREC [MQTT-4.6.0-3].
+/// The receiver "MUST send PUBACK packets in the order in which the corresponding PUBLISH packets were received"
+/// [MQTT-4.6.0-2], likewise PUBREC [MQTT-4.6.0-3].
 #[test]
 fn mqtt_4_6_0_2_acknowledgements_keep_the_order() {
     let rig = Rig::new();
@@ -336,7 +347,8 @@ fn mqtt_4_6_0_2_acknowledgements_keep_the_order() {
     assert_eq!(identifiers.map(|_| publisher.next_pubrec().packet_id), identifiers);
 }
 
-/// The sender "MUST send PUBREL packets in the order in which the corresponding PUBREC packets were received" [MQTT-4.6.0-4].
+/// The sender "MUST send PUBREL packets in the order in which the corresponding PUBREC packets were received"
+/// [MQTT-4.6.0-4].
 #[test]
 fn mqtt_4_6_0_4_pubrels_keep_the_order() {
     let rig = Rig::new();
@@ -352,8 +364,8 @@ fn mqtt_4_6_0_4_pubrels_keep_the_order() {
     assert_eq!(answered, identifiers);
 }
 
-/// "… the Server MUST send PUBLISH packets to consumers (for the same Topic and QoS) in the order that they were received
-/// from any given Client" [MQTT-4.6.0-5]; every topic is ordered [MQTT-4.6.0-6].
+/// "… the Server MUST send PUBLISH packets to consumers (for the same Topic and QoS) in the order that they were
+/// received from any given Client" [MQTT-4.6.0-5]; every topic is ordered [MQTT-4.6.0-6].
 #[test]
 fn mqtt_4_6_0_5_messages_keep_the_order() {
     let rig = Rig::with(|settings| settings.in_flight_max = 7);
@@ -373,7 +385,7 @@ fn mqtt_4_6_0_5_messages_keep_the_order() {
     assert_eq!(a.take_all(), sent);
 }
 
-/// The same for QoS 0, and when a slow reader makes its messages wait.
+/// The same for QoS 0, and when a slow reader makes its messages wait [MQTT-4.6.0-6].
 #[test]
 fn mqtt_4_6_0_6_a_slow_reader_keeps_the_order() {
     let rig = Rig::new();

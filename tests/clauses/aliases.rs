@@ -48,16 +48,16 @@ fn mqtt_3_3_2_8_alias_0_is_invalid() {
     expect_breach(&alias("t", "x", 0).bytes(5), &[0x94]);
 }
 
-/// "A Client MUST NOT send a PUBLISH packet with a Topic Alias greater than the Topic Alias Maximum value returned by the
-/// Server" [MQTT-3.3.2-9].
+/// "A Client MUST NOT send a PUBLISH packet with a Topic Alias greater than the Topic Alias Maximum value returned by
+/// the Server" [MQTT-3.3.2-9].
 #[test]
 fn mqtt_3_3_2_9_alias_above_the_maximum_is_invalid() {
     expect_breach(&alias("t", "x", 33).bytes(5), &[0x94]);
     expect_breach(&alias("t", "x", 0xFFFF).bytes(5), &[0x94]);
 }
 
-/// "A Server MUST accept all Topic Alias values greater than 0 and less than or equal to the Topic Alias Maximum value that it
-/// returned in the CONNACK packet" [MQTT-3.3.2-12].
+/// "A Server MUST accept all Topic Alias values greater than 0 and less than or equal to the Topic Alias Maximum value
+/// that it returned in the CONNACK packet" [MQTT-3.3.2-12].
 #[test]
 fn mqtt_3_3_2_12_all_aliases_up_to_the_maximum_are_accepted() {
     for maximum in [1, 32, 0xFFFF] {
@@ -126,8 +126,8 @@ fn aliases_are_not_forwarded() {
     assert_eq!(publish.topic, "t");
 }
 
-/// "The Server MUST NOT send a Topic Alias in a PUBLISH packet to the Client greater than Topic Alias Maximum" [MQTT-3.1.2-26],
-/// [MQTT-3.3.2-11]; and each alias stands for the topic that came with it last.
+/// "The Server MUST NOT send a Topic Alias in a PUBLISH packet to the Client greater than Topic Alias Maximum"
+/// [MQTT-3.1.2-26], [MQTT-3.3.2-11]; and each alias stands for the topic that came with it last.
 #[test]
 fn mqtt_3_1_2_26_own_aliases_respect_the_clients_maximum() {
     let rig = Rig::new();
@@ -153,7 +153,8 @@ fn mqtt_3_1_2_26_own_aliases_respect_the_clients_maximum() {
     assert!(!known.is_empty());
 }
 
-/// "If Topic Alias Maximum is absent or zero, the Server MUST NOT send any Topic Aliases to the Client" [MQTT-3.1.2-27].
+/// "If Topic Alias Maximum is absent or zero, the Server MUST NOT send any Topic Aliases to the Client"
+/// [MQTT-3.1.2-27].
 #[test]
 fn mqtt_3_1_2_27_no_own_aliases_without_maximum() {
     let rig = Rig::new();

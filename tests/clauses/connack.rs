@@ -4,7 +4,8 @@ use ringmq::codec::Qos;
 
 use crate::rig::*;
 
-/// "The Server MUST send a CONNACK with a 0x00 (Success) Reason Code before sending any Packet other than AUTH" [MQTT-3.2.0-1].
+/// "The Server MUST send a CONNACK with a 0x00 (Success) Reason Code before sending any Packet other than AUTH"
+/// [MQTT-3.2.0-1].
 #[test]
 fn mqtt_3_2_0_1_connack_comes_first() {
     let rig = Rig::new();
@@ -38,7 +39,8 @@ fn mqtt_3_2_2_1_acknowledge_flags_are_reserved() {
     assert!(rig.connect(&Connect::v5("a").session(10)).connack.session_present);
 }
 
-/// "If the Server accepts a connection with Clean Start set to 1, the Server MUST set Session Present to 0" [MQTT-3.2.2-2].
+/// "If the Server accepts a connection with Clean Start set to 1, the Server MUST set Session Present to 0"
+/// [MQTT-3.2.2-2].
 #[test]
 fn mqtt_3_2_2_2_clean_start_has_no_session_present() {
     let rig = Rig::new();
@@ -59,7 +61,8 @@ fn mqtt_3_2_2_3_session_present_tells_the_truth() {
     assert!(!rig.connect(&Connect::v5("b").keep_session()).connack.session_present);
 }
 
-/// "If a Server sends a CONNACK packet containing a non-zero Reason Code it MUST set Session Present to 0" [MQTT-3.2.2-6].
+/// "If a Server sends a CONNACK packet containing a non-zero Reason Code it MUST set Session Present to 0"
+/// [MQTT-3.2.2-6].
 #[test]
 fn mqtt_3_2_2_6_refusal_has_no_session_present() {
     let rig = Rig::with(|settings| settings.retain_available = false);
@@ -78,7 +81,8 @@ fn mqtt_3_2_2_7_refusal_closes() {
     assert_eq!(rig.connection_count(), 0);
 }
 
-/// "If a Server does not support QoS 1 or QoS 2 PUBLISH packets it MUST send a Maximum QoS in the CONNACK" [MQTT-3.2.2-9].
+/// "If a Server does not support QoS 1 or QoS 2 PUBLISH packets it MUST send a Maximum QoS in the CONNACK"
+/// [MQTT-3.2.2-9].
 #[test]
 fn mqtt_3_2_2_9_maximum_qos_is_announced() {
     for (maximum, announced) in [(Qos::AtMostOnce, Some(0)), (Qos::AtLeastOnce, Some(1)), (Qos::ExactlyOnce, None)] {
@@ -217,7 +221,8 @@ fn mqtt_3_2_2_21_server_keep_alive_is_in_force() {
     }
 }
 
-/// "If the Server does not send the Server Keep Alive, the Server MUST use the Keep Alive value set by the Client" [MQTT-3.2.2-22].
+/// "If the Server does not send the Server Keep Alive, the Server MUST use the Keep Alive value set by the Client"
+/// [MQTT-3.2.2-22].
 #[test]
 fn mqtt_3_2_2_22_client_keep_alive_is_in_force() {
     let rig = Rig::new();
@@ -241,11 +246,7 @@ fn receive_maximum_is_announced() {
 /// What is not available is announced with 0 (sections 3.2.2.3.11 to 3.2.2.3.13), what is available never.
 #[test]
 fn unavailable_subscriptions_are_announced() {
-    let all = [
-        WILDCARD_SUBSCRIPTION_AVAILABLE,
-        SUBSCRIPTION_IDENTIFIER_AVAILABLE,
-        SHARED_SUBSCRIPTION_AVAILABLE,
-    ];
+    let all = [WILDCARD_SUBSCRIPTION_AVAILABLE, SUBSCRIPTION_IDENTIFIER_AVAILABLE, SHARED_SUBSCRIPTION_AVAILABLE];
     for missing in all {
         let rig = Rig::with(|settings| {
             settings.wildcard_subscription_available = missing != WILDCARD_SUBSCRIPTION_AVAILABLE;
@@ -259,7 +260,8 @@ fn unavailable_subscriptions_are_announced() {
     }
 }
 
-/// "If the Session Expiry Interval is absent the value in the CONNECT Packet is used"; a server that uses another says so (section 3.2.2.3.2).
+/// "If the Session Expiry Interval is absent the value in the CONNECT Packet is used"; a server that uses another says
+/// so (section 3.2.2.3.2).
 #[test]
 fn session_expiry_that_differs_is_announced() {
     let rig = Rig::with(|settings| settings.session_expiry_max_s = 60);

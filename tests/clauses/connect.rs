@@ -2,7 +2,8 @@
 
 use crate::rig::*;
 
-/// "After a Network Connection is established … the first packet sent from the Client … MUST be a CONNECT packet" [MQTT-3.1.0-1].
+/// "After a Network Connection is established … the first packet sent from the Client … MUST be a CONNECT packet"
+/// [MQTT-3.1.0-1].
 #[test]
 fn mqtt_3_1_0_1_first_packet_is_connect() {
     for bytes in [
@@ -95,7 +96,8 @@ fn mqtt_3_1_2_11_will_qos_needs_the_will_flag() {
     }
 }
 
-/// "If the Will Flag is set to 1, the value of Will QoS can be 0, 1, or 2. A value of 3 is a Malformed Packet" [MQTT-3.1.2-12].
+/// "If the Will Flag is set to 1, the value of Will QoS can be 0, 1, or 2. A value of 3 is a Malformed Packet"
+/// [MQTT-3.1.2-12].
 #[test]
 fn mqtt_3_1_2_12_will_qos_3_is_malformed() {
     let connect = Connect::v5("a").will("w", b"x", 0, false).raw_flags(|flags| flags | 0x18);
@@ -179,7 +181,14 @@ fn mqtt_3_1_3_3_client_identifier_is_present() {
 #[test]
 fn mqtt_3_1_3_5_client_identifiers_are_accepted() {
     let rig = Rig::new();
-    for client_id in ["0", "0123456789abcdefghijklm", "nopqrstuvwxyzABCDEFGHIJ", "KLMNOPQRSTUVWXYZ", "grüße/+#$ ", &"x".repeat(1_000)] {
+    for client_id in [
+        "0",
+        "0123456789abcdefghijklm",
+        "nopqrstuvwxyzABCDEFGHIJ",
+        "KLMNOPQRSTUVWXYZ",
+        "grüße/+#$ ",
+        &"x".repeat(1_000),
+    ] {
         rig.connect_v5(client_id).ping();
         if client_id.len() <= 23 {
             rig.connect(&Connect::v3_1(client_id)).ping();
@@ -209,7 +218,8 @@ fn mqtt_3_1_3_7_empty_client_identifier_is_assigned() {
     let mut seen = std::collections::HashSet::new();
     for _ in 0..100 {
         let client = rig.connect(&Connect::v5("").session(100));
-        let assigned = client.connack.properties.text(ASSIGNED_CLIENT_IDENTIFIER).expect("an assigned client identifier");
+        let assigned =
+            client.connack.properties.text(ASSIGNED_CLIENT_IDENTIFIER).expect("an assigned client identifier");
         assert!(!assigned.is_empty());
         assert!(seen.insert(assigned));
     }
@@ -223,8 +233,8 @@ fn client_identifier_is_assigned_to_the_nameless_only() {
     assert!(!Rig::new().connect_v5("a").connack.properties.has(ASSIGNED_CLIENT_IDENTIFIER));
 }
 
-/// "If the Server rejects the ClientID it MAY respond to the CONNECT packet with a CONNACK using Reason Code 0x85 …, and
-/// then it MUST close" [MQTT-3.1.3-8]; return code 2 before 5.0.
+/// "If the Server rejects the ClientID it MAY respond to the CONNECT packet with a CONNACK using Reason Code 0x85 …,
+/// and then it MUST close" [MQTT-3.1.3-8]; return code 2 before 5.0.
 #[test]
 fn mqtt_3_1_3_8_refused_client_identifier() {
     let rig = Rig::with(|settings| settings.empty_client_id_allowed = false);
@@ -233,7 +243,8 @@ fn mqtt_3_1_3_8_refused_client_identifier() {
     rig.connect_v5("a");
 }
 
-/// "The Server MUST validate that the CONNECT packet matches the format … and close the Network Connection if it does not" [MQTT-3.1.4-1].
+/// "The Server MUST validate that the CONNECT packet matches the format … and close the Network Connection if it does
+/// not" [MQTT-3.1.4-1].
 #[test]
 fn mqtt_3_1_4_1_malformed_connects_are_refused() {
     let whole = Connect::v5("a").will("w", b"x", 1, true).user_name("u").password(b"p").bytes();
@@ -263,7 +274,8 @@ fn mqtt_3_1_4_2_restrictions_of_the_server_end_the_connection() {
 }
 
 /// "If the ClientID represents a Client already connected to the Server, the Server sends a DISCONNECT packet to the
-/// existing Client with Reason Code of 0x8E … and MUST close the Network Connection of the existing Client" [MQTT-3.1.4-3].
+/// existing Client with Reason Code of 0x8E … and MUST close the Network Connection of the existing Client"
+/// [MQTT-3.1.4-3].
 #[test]
 fn mqtt_3_1_4_3_session_is_taken_over() {
     let rig = Rig::new();
@@ -278,7 +290,8 @@ fn mqtt_3_1_4_3_session_is_taken_over() {
     assert_eq!(rig.connection_count(), 1);
 }
 
-/// "The Server MUST acknowledge the CONNECT packet with a CONNACK packet containing a 0x00 (Success) Reason Code" [MQTT-3.1.4-5].
+/// "The Server MUST acknowledge the CONNECT packet with a CONNACK packet containing a 0x00 (Success) Reason Code"
+/// [MQTT-3.1.4-5].
 #[test]
 fn mqtt_3_1_4_5_connect_is_acknowledged() {
     let rig = Rig::new();
@@ -301,7 +314,8 @@ fn packets_right_behind_connect_are_processed() {
     client.take("x");
 }
 
-/// "If the Server rejects the CONNECT, it MUST NOT process any data sent by the Client after the CONNECT packet except AUTH packets" [MQTT-3.1.4-6].
+/// "If the Server rejects the CONNECT, it MUST NOT process any data sent by the Client after the CONNECT packet except
+/// AUTH packets" [MQTT-3.1.4-6].
 #[test]
 fn mqtt_3_1_4_6_data_after_a_rejected_connect_is_not_processed() {
     let rig = Rig::with(|settings| settings.empty_client_id_allowed = false);

@@ -2,7 +2,8 @@
 
 use crate::rig::*;
 
-/// "A Server MUST NOT send a DISCONNECT until after it has sent a CONNACK with Reason Code of less than 0x80" [MQTT-3.14.0-1].
+/// "A Server MUST NOT send a DISCONNECT until after it has sent a CONNACK with Reason Code of less than 0x80"
+/// [MQTT-3.14.0-1].
 #[test]
 fn mqtt_3_14_0_1_no_disconnect_before_connack() {
     let rig = Rig::with(|settings| settings.handshake_time_max_ms = 1_000);
@@ -18,8 +19,8 @@ fn mqtt_3_14_0_1_no_disconnect_before_connack() {
     late.expect_closed();
 }
 
-/// "The Client or Server MUST validate that reserved bits are set to 0. If they are not zero it sends a DISCONNECT packet
-/// with a Reason code of 0x81" [MQTT-3.14.1-1].
+/// "The Client or Server MUST validate that reserved bits are set to 0. If they are not zero it sends a DISCONNECT
+/// packet with a Reason code of 0x81" [MQTT-3.14.1-1].
 #[test]
 fn mqtt_3_14_1_1_reserved_flags_of_disconnect() {
     for flags in 1..16 {
@@ -28,7 +29,8 @@ fn mqtt_3_14_1_1_reserved_flags_of_disconnect() {
     }
 }
 
-/// "The Client or Server sending the DISCONNECT packet MUST use one of the DISCONNECT Reason Code values" [MQTT-3.14.2-1].
+/// "The Client or Server sending the DISCONNECT packet MUST use one of the DISCONNECT Reason Code values"
+/// [MQTT-3.14.2-1].
 #[test]
 fn mqtt_3_14_2_1_unknown_reason_codes_are_refused() {
     for reason in [0x01, 0x03, 0x10, 0x7F, 0xFF] {
@@ -57,12 +59,14 @@ fn every_form_of_disconnect_is_understood() {
         let mut a = rig.connect_v5("a");
         a.send(&form);
         a.expect_closed();
-        assert!(matches!(rig.close_reason("a"), Some(CloseReason::ByClient(reason)) if reason as u8 == *form.get(2).unwrap_or(&0)));
+        assert!(
+            matches!(rig.close_reason("a"), Some(CloseReason::ByClient(reason)) if reason as u8 == *form.get(2).unwrap_or(&0))
+        );
     }
 }
 
-/// "The Session Expiry Interval MUST NOT be sent on a DISCONNECT by the Server" [MQTT-3.14.2-2]. The scanner checks every
-/// DISCONNECT; here are some of different causes.
+/// "The Session Expiry Interval MUST NOT be sent on a DISCONNECT by the Server" [MQTT-3.14.2-2]. The scanner checks
+/// every DISCONNECT; here are some of different causes.
 #[test]
 fn mqtt_3_14_2_2_server_sends_no_session_expiry() {
     let rig = Rig::new();
@@ -74,8 +78,8 @@ fn mqtt_3_14_2_2_server_sends_no_session_expiry() {
     assert!(!silent.next_disconnect().properties.has(SESSION_EXPIRY_INTERVAL));
 }
 
-/// "After sending a DISCONNECT packet the sender MUST NOT send any more MQTT Control Packets on that Network Connection"
-/// [MQTT-3.14.4-1] and "MUST close the Network Connection" [MQTT-3.14.4-2].
+/// "After sending a DISCONNECT packet the sender MUST NOT send any more MQTT Control Packets on that Network
+/// Connection" [MQTT-3.14.4-1] and "MUST close the Network Connection" [MQTT-3.14.4-2].
 #[test]
 fn mqtt_3_14_4_1_nothing_after_disconnect() {
     let rig = Rig::new();
@@ -97,7 +101,7 @@ fn mqtt_3_14_4_1_nothing_after_disconnect() {
     watcher.expect_nothing();
 }
 
-/// The receiver of a DISCONNECT processes nothing after it, and closes (section 3.14.4).
+/// The receiver of a DISCONNECT processes nothing after it, and closes (section 3.14.4) [MQTT-3.14.4-2].
 #[test]
 fn mqtt_3_14_4_2_nothing_is_processed_after_disconnect() {
     let rig = Rig::new();
@@ -114,8 +118,8 @@ fn mqtt_3_14_4_2_nothing_is_processed_after_disconnect() {
     }
 }
 
-/// "On receipt of DISCONNECT with a Reason Code of 0x00 (Success) the Server MUST discard any Will Message associated with the
-/// current Connection without publishing it" [MQTT-3.14.4-3].
+/// "On receipt of DISCONNECT with a Reason Code of 0x00 (Success) the Server MUST discard any Will Message associated
+/// with the current Connection without publishing it" [MQTT-3.14.4-3].
 #[test]
 fn mqtt_3_14_4_3_normal_disconnect_discards_the_will() {
     let rig = Rig::new();
@@ -161,8 +165,8 @@ fn disconnect_overrides_the_session_expiry() {
     }
 }
 
-/// "If the Session Expiry Interval in the CONNECT packet was zero, then it is a Protocol Error to set a non-zero Session
-/// Expiry Interval in the DISCONNECT packet … Reason Code 0x82" (section 3.14.2.2.2).
+/// "If the Session Expiry Interval in the CONNECT packet was zero, then it is a Protocol Error to set a non-zero
+/// Session Expiry Interval in the DISCONNECT packet … Reason Code 0x82" (section 3.14.2.2.2).
 #[test]
 fn session_expiry_cannot_grow_from_zero() {
     expect_breach(&disconnect(0, &property(SESSION_EXPIRY_INTERVAL, 1u32)), &[0x82]);

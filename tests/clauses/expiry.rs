@@ -25,7 +25,7 @@ fn mqtt_3_3_2_5_expired_messages_are_not_delivered() {
     assert!(rig.dropped("a", DropReason::Expired));
 }
 
-/// Messages that wait for the Receive Maximum expire too.
+/// Messages that wait for the Receive Maximum expire too [MQTT-3.3.2-5].
 #[test]
 fn mqtt_3_3_2_5_messages_that_wait_for_quota_expire() {
     let rig = Rig::new();
@@ -58,7 +58,7 @@ fn mqtt_3_3_2_6_remaining_interval_is_sent() {
     assert!(!a.take("without").properties.has(MESSAGE_EXPIRY_INTERVAL));
 }
 
-/// The same of retained messages, which wait in the server too; once expired they are gone.
+/// The same of retained messages, which wait in the server too; once expired they are gone [MQTT-3.3.2-6].
 #[test]
 fn mqtt_3_3_2_6_retained_messages_expire() {
     let rig = Rig::new();

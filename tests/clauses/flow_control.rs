@@ -2,8 +2,9 @@
 
 use crate::rig::*;
 
-/// "The Client MUST NOT send more than Receive Maximum QoS 1 and QoS 2 PUBLISH packets for which it has not received PUBACK,
-/// PUBCOMP, or PUBREC with a Reason Code of 128 or greater" [MQTT-3.3.4-7]: one more is a DISCONNECT with 0x93 (section 3.3.4).
+/// "The Client MUST NOT send more than Receive Maximum QoS 1 and QoS 2 PUBLISH packets for which it has not received
+/// PUBACK, PUBCOMP, or PUBREC with a Reason Code of 128 or greater" [MQTT-3.3.4-7]: one more is a DISCONNECT with 0x93
+/// (section 3.3.4).
 #[test]
 fn mqtt_3_3_4_7_receive_maximum_of_the_server_is_held() {
     let rig = Rig::with(|settings| settings.receive_maximum = 3);
@@ -23,7 +24,7 @@ fn mqtt_3_3_4_7_receive_maximum_of_the_server_is_held() {
     a.expect_closed_with(0x93);
 }
 
-/// A refused QoS 2 message gives its quota back.
+/// A refused QoS 2 message gives its quota back [MQTT-3.3.4-7].
 #[test]
 fn mqtt_3_3_4_7_refused_message_gives_quota_back() {
     let rig = Rig::with(|settings| {
@@ -38,9 +39,9 @@ fn mqtt_3_3_4_7_refused_message_gives_quota_back() {
     a.ping();
 }
 
-/// "The Server MUST NOT send more than Receive Maximum QoS 1 and QoS 2 PUBLISH packets for which it has not received PUBACK,
-/// PUBCOMP, or PUBREC with a Reason Code of 128 or greater" [MQTT-3.3.4-9]; the send quota starts there [MQTT-4.9.0-1], and at
-/// zero nothing of QoS 1 or 2 is sent [MQTT-4.9.0-2].
+/// "The Server MUST NOT send more than Receive Maximum QoS 1 and QoS 2 PUBLISH packets for which it has not received
+/// PUBACK, PUBCOMP, or PUBREC with a Reason Code of 128 or greater" [MQTT-3.3.4-9]; the send quota starts there
+/// [MQTT-4.9.0-1], and at zero nothing of QoS 1 or 2 is sent [MQTT-4.9.0-2].
 #[test]
 fn mqtt_3_3_4_9_receive_maximum_of_the_client_is_respected() {
     let rig = Rig::new();
@@ -65,7 +66,7 @@ fn mqtt_3_3_4_9_receive_maximum_of_the_client_is_respected() {
     a.expect_nothing();
 }
 
-/// QoS 1 likewise.
+/// QoS 1 likewise [MQTT-4.9.0-2].
 #[test]
 fn mqtt_4_9_0_2_no_publish_without_quota() {
     let rig = Rig::new();
@@ -85,7 +86,7 @@ fn mqtt_4_9_0_2_no_publish_without_quota() {
     a.expect_nothing();
 }
 
-/// The quota is not raised above the Receive Maximum by acknowledgements too many (section 4.9).
+/// The quota is not raised above the Receive Maximum by acknowledgements too many (section 4.9) [MQTT-4.9.0-1].
 #[test]
 fn mqtt_4_9_0_1_quota_does_not_grow() {
     let rig = Rig::new();
@@ -102,7 +103,7 @@ fn mqtt_4_9_0_1_quota_does_not_grow() {
     assert_eq!(a.drain().len(), 2);
 }
 
-/// The quota begins anew with each connection, at that connection's Receive Maximum.
+/// The quota begins anew with each connection, at that connection's Receive Maximum [MQTT-4.9.0-1].
 #[test]
 fn mqtt_4_9_0_1_quota_is_the_connections() {
     let rig = Rig::new();
@@ -123,9 +124,9 @@ fn mqtt_4_9_0_1_quota_is_the_connections() {
     assert_eq!(payloads, (0..8).map(|number| number.to_string().into_bytes()).collect::<Vec<_>>());
 }
 
-/// "The Server MUST NOT delay the sending of any packets other than PUBLISH packets due to having sent Receive Maximum PUBLISH
-/// packets without receiving acknowledgements" [MQTT-3.3.4-10], "… MUST continue to process and respond to all other
-/// MQTT Control Packets even if the quota is zero" [MQTT-4.9.0-3]. QoS 0 has no quota.
+/// "The Server MUST NOT delay the sending of any packets other than PUBLISH packets due to having sent Receive Maximum
+/// PUBLISH packets without receiving acknowledgements" [MQTT-3.3.4-10], "… MUST continue to process and respond to all
+/// other MQTT Control Packets even if the quota is zero" [MQTT-4.9.0-3]. QoS 0 has no quota.
 #[test]
 fn mqtt_3_3_4_10_other_packets_do_not_wait() {
     let rig = Rig::new();
@@ -160,8 +161,9 @@ fn messages_in_flight_are_bounded() {
     }
 }
 
-/// "The Server MUST NOT send packets exceeding Maximum Packet Size to the Client" [MQTT-3.1.2-24]; a PUBLISH that is too large it
-/// "MUST discard … without sending it and then behave as if it had completed sending that Application Message" [MQTT-3.1.2-25].
+/// "The Server MUST NOT send packets exceeding Maximum Packet Size to the Client" [MQTT-3.1.2-24]; a PUBLISH that is
+/// too large it "MUST discard … without sending it and then behave as if it had completed sending that Application
+/// Message" [MQTT-3.1.2-25].
 #[test]
 fn mqtt_3_1_2_25_too_large_a_message_is_discarded() {
     let rig = Rig::new();
@@ -191,7 +193,8 @@ fn mqtt_3_1_2_25_too_large_a_message_is_discarded() {
     a.take("small");
 }
 
-/// The size that counts is that of the packet as sent: subscription identifiers and properties included.
+/// The size that counts is that of the packet as sent: subscription identifiers and properties included
+/// [MQTT-3.1.2-24].
 #[test]
 fn mqtt_3_1_2_24_size_includes_properties() {
     let rig = Rig::new();
@@ -207,8 +210,9 @@ fn mqtt_3_1_2_24_size_includes_properties() {
     assert!(received.iter().all(|publish| publish.size <= 50));
 }
 
-/// Packets that are no PUBLISH fit as well: reason strings and user properties are left out ([MQTT-3.4.2-2],
-/// [MQTT-3.5.2-2], [MQTT-3.6.2-2], [MQTT-3.7.2-2], [MQTT-3.9.2-1], [MQTT-3.11.2-1] and their twins).
+/// Packets that are no PUBLISH fit as well: a Reason String is left out where it would not fit ([MQTT-3.4.2-2],
+/// [MQTT-3.5.2-2], [MQTT-3.6.2-2], [MQTT-3.7.2-2], [MQTT-3.9.2-1], [MQTT-3.11.2-1]), and so is a User Property
+/// ([MQTT-3.4.2-3], [MQTT-3.5.2-3], [MQTT-3.6.2-3], [MQTT-3.7.2-3], [MQTT-3.9.2-2], [MQTT-3.11.2-2]).
 #[test]
 fn mqtt_3_4_2_2_reason_strings_fit_the_maximum_packet_size() {
     let rig = Rig::with(|settings| settings.payload_format_checked = true);

@@ -67,8 +67,8 @@ fn mqtt_3_1_3_4_strings_of_a_connect_are_utf_8() {
     }
 }
 
-/// "A UTF-8 Encoded String MUST NOT include an encoding of the null character U+0000" [MQTT-1.5.4-2]; the same of topics
-/// [MQTT-4.7.3-2].
+/// "A UTF-8 Encoded String MUST NOT include an encoding of the null character U+0000" [MQTT-1.5.4-2]; the same of
+/// topics [MQTT-4.7.3-2].
 #[test]
 fn mqtt_1_5_4_2_null_character_is_malformed() {
     expect_breach(&publish_to(b"a\0b"), &[0x81, 0x90]);
@@ -164,12 +164,7 @@ fn forbidden_packet_types_end_the_connection() {
 /// CONNACK, SUBACK, UNSUBACK and PINGRESP go from server to client only (table 2-1).
 #[test]
 fn packets_that_only_servers_send_end_the_connection() {
-    let packets = [
-        frame(0x20, &[0, 0, 0]),
-        frame(0x90, &[0, 1, 0, 0]),
-        frame(0xB0, &[0, 1, 0, 0]),
-        frame(0xD0, &[]),
-    ];
+    let packets = [frame(0x20, &[0, 0, 0]), frame(0x90, &[0, 1, 0, 0]), frame(0xB0, &[0, 1, 0, 0]), frame(0xD0, &[])];
     for packet in packets {
         expect_breach(&packet, &[0x81, 0x82]);
     }
@@ -232,7 +227,7 @@ fn mqtt_2_2_1_4_packet_identifiers_in_use_are_not_assigned_again() {
     }
 }
 
-/// All identifiers on their way at once differ.
+/// All identifiers on their way at once differ [MQTT-4.3.3-1].
 #[test]
 fn mqtt_4_3_3_1_packet_identifiers_on_their_way_differ() {
     let rig = Rig::new();
@@ -251,7 +246,8 @@ fn mqtt_4_3_3_1_packet_identifiers_on_their_way_differ() {
     assert!(seen.len() >= 250, "{}", seen.len());
 }
 
-/// "A PUBACK, PUBREC, PUBREL or PUBCOMP packet MUST contain the same Packet Identifier as the PUBLISH packet" [MQTT-2.2.1-5].
+/// "A PUBACK, PUBREC, PUBREL or PUBCOMP packet MUST contain the same Packet Identifier as the PUBLISH packet"
+/// [MQTT-2.2.1-5].
 #[test]
 fn mqtt_2_2_1_5_acknowledgements_carry_the_packet_identifier() {
     let rig = Rig::new();
@@ -295,7 +291,8 @@ fn mqtt_2_2_2_1_no_properties_is_length_zero() {
     expect_breach(&frame(0x82, &[0, 1]), &[0x81]);
 }
 
-/// "A Control Packet which contains an Identifier which is not valid for its packet type … is a Malformed Packet" (section 2.2.2.2).
+/// "A Control Packet which contains an Identifier which is not valid for its packet type … is a Malformed Packet"
+/// (section 2.2.2.2).
 #[test]
 fn property_of_another_packet_is_malformed() {
     expect_breach(&publish_with(&property(SESSION_EXPIRY_INTERVAL, 1u32)), &[0x81, 0x82]);

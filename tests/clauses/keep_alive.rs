@@ -2,9 +2,9 @@
 
 use crate::rig::*;
 
-/// "If the Keep Alive value is non-zero and the Server does not receive an MQTT Control Packet from the Client within one and a
-/// half times the Keep Alive time period, it MUST close the Network Connection to the Client as if the network had
-/// failed" [MQTT-3.1.2-22]. In 5.0 it says 0x8D.
+/// "If the Keep Alive value is non-zero and the Server does not receive an MQTT Control Packet from the Client within
+/// one and a half times the Keep Alive time period, it MUST close the Network Connection to the Client as if the
+/// network had failed" [MQTT-3.1.2-22]. In 5.0 it says 0x8D.
 #[test]
 fn mqtt_3_1_2_22_silent_client_is_closed() {
     let rig = Rig::new();
@@ -17,7 +17,7 @@ fn mqtt_3_1_2_22_silent_client_is_closed() {
     }
 }
 
-/// Any packet from the client counts, what the server sends does not.
+/// Any packet from the client counts, what the server sends does not [MQTT-3.1.2-22].
 #[test]
 fn mqtt_3_1_2_22_every_packet_counts() {
     let rig = Rig::new();
@@ -51,7 +51,7 @@ fn part_of_a_packet_does_not_count() {
     a.expect_closed_with(0x8D);
 }
 
-/// The will of a silent client is published: the network is taken to have failed.
+/// The will of a silent client is published: the network is taken to have failed [MQTT-3.1.2-22].
 #[test]
 fn mqtt_3_1_2_22_silent_client_leaves_its_will() {
     let rig = Rig::new();

@@ -22,8 +22,8 @@ fn mqtt_3_3_1_1_dup_is_set_on_redelivery() {
     assert_eq!(identifiers(&again), identifiers(&first));
 }
 
-/// "The DUP flag MUST be set to 0 for all QoS 0 messages" [MQTT-3.3.1-2], [MQTT-4.3.1-1]. The scanner holds it for what the server
-/// sends; a client that breaks it sends a malformed packet.
+/// "The DUP flag MUST be set to 0 for all QoS 0 messages" [MQTT-3.3.1-2], [MQTT-4.3.1-1]. The scanner holds it for
+/// what the server sends; a client that breaks it sends a malformed packet.
 #[test]
 fn mqtt_3_3_1_2_dup_is_zero_for_qos_0() {
     expect_breach(&publish("t", "x").dup().bytes(5), &[0x81, 0x82]);
@@ -167,7 +167,8 @@ fn mqtt_3_3_2_16_correlation_data_is_forwarded() {
     }
 }
 
-/// "The Server MUST send all User Properties unaltered in a PUBLISH packet when forwarding the Application Message" [MQTT-3.3.2-17].
+/// "The Server MUST send all User Properties unaltered in a PUBLISH packet when forwarding the Application Message"
+/// [MQTT-3.3.2-17].
 #[test]
 fn mqtt_3_3_2_17_user_properties_are_forwarded() {
     let rig = Rig::new();
@@ -177,8 +178,8 @@ fn mqtt_3_3_2_17_user_properties_are_forwarded() {
     assert_eq!(a.take("x").properties.user(), [("".into(), "é".into()), ("name".into(), "".into())]);
 }
 
-/// "The Server MUST maintain the order of User Properties when forwarding the Application Message" [MQTT-3.3.2-18]: also
-/// when other properties stand between them, and the same name comes again.
+/// "The Server MUST maintain the order of User Properties when forwarding the Application Message" [MQTT-3.3.2-18]:
+/// also when other properties stand between them, and the same name comes again.
 #[test]
 fn mqtt_3_3_2_18_user_properties_keep_their_order() {
     let rig = Rig::new();
@@ -246,9 +247,9 @@ fn mqtt_3_3_4_1_answer_is_that_of_the_qos() {
     }
 }
 
-/// "When Clients make subscriptions with Topic Filters that include wildcards, it is possible for a Client’s subscriptions to
-/// overlap … the Server MUST deliver the message to the Client respecting the maximum QoS of all the matching
-/// subscriptions" [MQTT-3.3.4-2].
+/// "When Clients make subscriptions with Topic Filters that include wildcards, it is possible for a Client’s
+/// subscriptions to overlap … the Server MUST deliver the message to the Client respecting the maximum QoS of all the
+/// matching subscriptions" [MQTT-3.3.4-2].
 #[test]
 fn mqtt_3_3_4_2_overlapping_subscriptions_have_their_maximum_qos() {
     let rig = Rig::new();
@@ -262,9 +263,9 @@ fn mqtt_3_3_4_2_overlapping_subscriptions_have_their_maximum_qos() {
     assert_eq!(a.drain().iter().map(|publish| publish.qos).max(), Some(1));
 }
 
-/// "If the Client specified a Subscription Identifier for any of the overlapping subscriptions the Server MUST send those
-/// Subscription Identifiers in the message" [MQTT-3.3.4-3]. "If the Server sends a single copy of the message it MUST
-/// include in the PUBLISH packet the Subscription Identifiers for all matching subscriptions" [MQTT-3.3.4-4].
+/// "If the Client specified a Subscription Identifier for any of the overlapping subscriptions the Server MUST send
+/// those Subscription Identifiers in the message" [MQTT-3.3.4-3]. "If the Server sends a single copy of the message it
+/// MUST include in the PUBLISH packet the Subscription Identifiers for all matching subscriptions" [MQTT-3.3.4-4].
 #[test]
 fn mqtt_3_3_4_4_single_copy_has_all_subscription_identifiers() {
     let rig = Rig::new();
@@ -282,7 +283,7 @@ fn mqtt_3_3_4_4_single_copy_has_all_subscription_identifiers() {
     assert_eq!(a.take("z").properties.subscription_identifiers(), []);
 }
 
-/// The same identifier for several subscriptions is sent for each or once; both say what matched.
+/// The same identifier for several subscriptions is sent for each or once; both say what matched [MQTT-3.3.4-3].
 #[test]
 fn mqtt_3_3_4_3_shared_identifier_is_sent() {
     let rig = Rig::new();
@@ -301,8 +302,8 @@ fn mqtt_3_3_4_6_subscription_identifier_from_a_client_is_refused() {
     expect_breach(&request.bytes(5), &[0x82, 0x81]);
 }
 
-/// The reason code 0x10, No matching subscribers, is for PUBACK and PUBREC (sections 3.4.2.1, 3.5.2.1): the server uses
-/// it when it knows, so a message with a subscriber never gets it.
+/// The reason code 0x10, No matching subscribers, is for PUBACK and PUBREC (sections 3.4.2.1, 3.5.2.1): the server
+/// uses it when it knows, so a message with a subscriber never gets it [MQTT-3.4.2-1].
 #[test]
 fn mqtt_3_4_2_1_no_matching_subscribers() {
     let rig = Rig::new();
@@ -315,7 +316,8 @@ fn mqtt_3_4_2_1_no_matching_subscribers() {
     assert_eq!(a.publish_qos2("t", "x"), 0);
 }
 
-/// "When the Server sends a message it uses the minimum of the QoS of the message and that of the subscription" [MQTT-3.8.4-8].
+/// "When the Server sends a message it uses the minimum of the QoS of the message and that of the subscription"
+/// [MQTT-3.8.4-8].
 #[test]
 fn mqtt_3_8_4_8_qos_is_the_minimum() {
     let rig = Rig::new();

@@ -16,8 +16,8 @@ fn kept(rig: &Rig, filter: &str) -> Vec<String> {
     payloads
 }
 
-/// "If the RETAIN flag is set to 1 in a PUBLISH packet sent by a Client to a Server, the Server MUST replace any existing
-/// retained message for this topic and store the Application Message" [MQTT-3.3.1-5].
+/// "If the RETAIN flag is set to 1 in a PUBLISH packet sent by a Client to a Server, the Server MUST replace any
+/// existing retained message for this topic and store the Application Message" [MQTT-3.3.1-5].
 #[test]
 fn mqtt_3_3_1_5_retained_message_is_replaced() {
     let rig = Rig::new();
@@ -53,9 +53,9 @@ fn retained_message_keeps_qos_and_properties() {
     assert_eq!(b.take("x").qos, 0);
 }
 
-/// "If the Payload contains zero bytes it is processed normally by the Server but any retained message with the same topic name
-/// MUST be removed and any future subscribers for the topic will not receive a retained message" [MQTT-3.3.1-6]; it "MUST
-/// NOT be stored as a retained message" [MQTT-3.3.1-7].
+/// "If the Payload contains zero bytes it is processed normally by the Server but any retained message with the same
+/// topic name MUST be removed and any future subscribers for the topic will not receive a retained message"
+/// [MQTT-3.3.1-6]; it "MUST NOT be stored as a retained message" [MQTT-3.3.1-7].
 #[test]
 fn mqtt_3_3_1_6_empty_payload_removes() {
     let rig = Rig::new();
@@ -72,8 +72,8 @@ fn mqtt_3_3_1_6_empty_payload_removes() {
     assert_eq!(kept(&rig, "#"), [""; 0]);
 }
 
-/// "If the RETAIN flag is 0 … the Server MUST NOT store the message as a retained message and MUST NOT remove or replace any
-/// existing retained message" [MQTT-3.3.1-8].
+/// "If the RETAIN flag is 0 … the Server MUST NOT store the message as a retained message and MUST NOT remove or
+/// replace any existing retained message" [MQTT-3.3.1-8].
 #[test]
 fn mqtt_3_3_1_8_other_messages_leave_it_alone() {
     let rig = Rig::new();
@@ -86,7 +86,8 @@ fn mqtt_3_3_1_8_other_messages_leave_it_alone() {
     assert_eq!(kept(&rig, "t"), ["kept"]);
 }
 
-/// "If Retain Handling is set to 0 the Server MUST send the retained messages matching the Topic Filter of the subscription" [MQTT-3.3.1-9].
+/// "If Retain Handling is set to 0 the Server MUST send the retained messages matching the Topic Filter of the
+/// subscription" [MQTT-3.3.1-9].
 #[test]
 fn mqtt_3_3_1_9_retain_handling_0_sends() {
     let rig = Rig::new();
@@ -99,8 +100,9 @@ fn mqtt_3_3_1_9_retain_handling_0_sends() {
     }
 }
 
-/// "If Retain Handling is set to 1 then if the subscription did not already exist, the Server MUST send all retained messages
-/// matching the Topic Filter of the subscription to the Client, and if the subscription did exist the Server MUST NOT" [MQTT-3.3.1-10].
+/// "If Retain Handling is set to 1 then if the subscription did not already exist, the Server MUST send all retained
+/// messages matching the Topic Filter of the subscription to the Client, and if the subscription did exist the Server
+/// MUST NOT" [MQTT-3.3.1-10].
 #[test]
 fn mqtt_3_3_1_10_retain_handling_1_sends_for_new_subscriptions() {
     let rig = Rig::new();
@@ -120,7 +122,8 @@ fn mqtt_3_3_1_10_retain_handling_1_sends_for_new_subscriptions() {
     a.take("kept");
 }
 
-/// "If Retain Handling is set to 2, the Server MUST NOT send the retained messages at the time of the subscribe" [MQTT-3.3.1-11].
+/// "If Retain Handling is set to 2, the Server MUST NOT send the retained messages at the time of the subscribe"
+/// [MQTT-3.3.1-11].
 #[test]
 fn mqtt_3_3_1_11_retain_handling_2_sends_nothing() {
     let rig = Rig::new();
@@ -151,8 +154,8 @@ fn mqtt_3_3_1_12_retain_flag_is_cleared() {
     }
 }
 
-/// "If the value of Retain As Published subscription option is set to 1, the Server MUST set the RETAIN flag equal to the RETAIN
-/// flag in the received PUBLISH packet" [MQTT-3.3.1-13].
+/// "If the value of Retain As Published subscription option is set to 1, the Server MUST set the RETAIN flag equal to
+/// the RETAIN flag in the received PUBLISH packet" [MQTT-3.3.1-13].
 #[test]
 fn mqtt_3_3_1_13_retain_flag_is_as_published() {
     let rig = Rig::new();
@@ -214,7 +217,8 @@ fn many_retained_messages_are_sent_in_portions() {
     }
 }
 
-/// A message that is replaced while its predecessor is on its way comes last: a subscriber never ends with the older one.
+/// A message that is replaced while its predecessor is on its way comes last: a subscriber never ends with the older
+/// one.
 #[test]
 fn live_and_retained_messages_keep_their_order() {
     let rig = Rig::new();

@@ -2,8 +2,8 @@
 
 use crate::rig::*;
 
-/// "If a CONNECT packet is received with Clean Start is set to 1, the Client and Server MUST discard any existing Session and
-/// start a new Session" [MQTT-3.1.2-4], [MQTT-3.1.4-4].
+/// "If a CONNECT packet is received with Clean Start is set to 1, the Client and Server MUST discard any existing
+/// Session and start a new Session" [MQTT-3.1.2-4], [MQTT-3.1.4-4].
 #[test]
 fn mqtt_3_1_2_4_clean_start_discards_the_session() {
     let rig = Rig::new();
@@ -20,7 +20,7 @@ fn mqtt_3_1_2_4_clean_start_discards_the_session() {
     a.expect_nothing();
 }
 
-/// The same for the receiving side of QoS 2: an identifier of the old session is new.
+/// The same for the receiving side of QoS 2: an identifier of the old session is new [MQTT-3.1.2-4].
 #[test]
 fn mqtt_3_1_2_4_clean_start_discards_received_identifiers() {
     let rig = Rig::new();
@@ -36,8 +36,9 @@ fn mqtt_3_1_2_4_clean_start_discards_received_identifiers() {
     assert_eq!(watcher.take_all(), ["old", "new"]);
 }
 
-/// "If a CONNECT packet is received with Clean Start set to 0 and there is a Session associated with the Client Identifier, the
-/// Server MUST resume communications with the Client based on state from the existing Session" [MQTT-3.1.2-5].
+/// "If a CONNECT packet is received with Clean Start set to 0 and there is a Session associated with the Client
+/// Identifier, the Server MUST resume communications with the Client based on state from the existing Session"
+/// [MQTT-3.1.2-5].
 #[test]
 fn mqtt_3_1_2_5_session_is_resumed() {
     let rig = Rig::new();
@@ -56,15 +57,15 @@ fn mqtt_3_1_2_5_session_is_resumed() {
     a.take("live");
 }
 
-/// "If a CONNECT packet is received with Clean Start set to 0 and there is no Session associated with the Client Identifier, the
-/// Server MUST create a new Session" [MQTT-3.1.2-6].
+/// "If a CONNECT packet is received with Clean Start set to 0 and there is no Session associated with the Client
+/// Identifier, the Server MUST create a new Session" [MQTT-3.1.2-6].
 #[test]
 fn mqtt_3_1_2_6_session_is_created() {
     let rig = Rig::new();
     let mut a = rig.connect(&Connect::v5("a").keep_session());
     assert!(!a.connack.session_present);
     a.subscribe(&[("t", 1)]);
-    a.publish_qos1("t", "x");
+    rig.connect_v5("p").publish_qos1("t", "x");
     a.take("x");
 }
 
@@ -108,7 +109,8 @@ fn mqtt_4_1_0_1_open_connection_keeps_its_session() {
     let mut a = rig.connect(&connect);
     a.subscribe(&[("t", 1)]);
     rig.advance_s(1_000);
-    a.publish_qos1("t", "x");
+    let mut publisher = rig.connect_v5("p");
+    publisher.publish_qos1("t", "x");
     a.take("x");
     // A session that was to expire does not, once its client is back.
     a.break_off();
@@ -116,7 +118,7 @@ fn mqtt_4_1_0_1_open_connection_keeps_its_session() {
     let mut a = rig.connect(&connect);
     assert!(a.connack.session_present);
     rig.advance_s(1_000);
-    a.publish_qos1("t", "y");
+    publisher.publish_qos1("t", "y");
     a.take("y");
 }
 
@@ -176,7 +178,8 @@ fn session_expiry_is_set_anew_by_each_connect() {
     assert!(!rig.connect(&Connect::v5("a").session(5)).connack.session_present);
 }
 
-/// Take-over keeps the session, or ends it, as the new CONNECT says; and what was in flight is sent again.
+/// Take-over keeps the session, or ends it, as the new CONNECT says; and what was in flight is sent again
+/// [MQTT-3.1.4-3].
 #[test]
 fn mqtt_3_1_4_3_take_over_resumes_the_session() {
     let rig = Rig::new();
@@ -195,7 +198,8 @@ fn mqtt_3_1_4_3_take_over_resumes_the_session() {
     assert_eq!(rig.connect_v5("p").publish_qos1("t", "x"), 0x10);
 }
 
-/// The receiving side of QoS 2 is session state: identifiers that wait for their PUBREL outlive the connection (section 4.1).
+/// The receiving side of QoS 2 is session state: identifiers that wait for their PUBREL outlive the connection
+/// (section 4.1).
 #[test]
 fn received_qos_2_identifiers_are_kept() {
     let rig = Rig::new();

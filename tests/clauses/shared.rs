@@ -27,12 +27,14 @@ fn chosen(members: &mut [Client]) -> usize {
 }
 
 /// "A Shared Subscription’s Topic Filter MUST start with $share/ and MUST contain a ShareName that is at least one
-/// character long" [MQTT-4.8.2-1]. "The ShareName MUST NOT contain the characters "/", "+" or "#", but MUST be followed by a
-/// "/" character. This "/" character MUST be followed by a Topic Filter" [MQTT-4.8.2-2].
+/// character long" [MQTT-4.8.2-1]. "The ShareName MUST NOT contain the characters "/", "+" or "#", but MUST be
+/// followed by a "/" character. This "/" character MUST be followed by a Topic Filter" [MQTT-4.8.2-2].
 #[test]
 fn mqtt_4_8_2_1_form_of_a_shared_subscription() {
     let mut a = Rig::new().connect_v5("a");
-    for filter in ["$share/", "$share/g", "$share/g/", "$share//t", "$share/g+/t", "$share/#/t", "$share/+/t", "$share/g/a#"] {
+    for filter in
+        ["$share/", "$share/g", "$share/g/", "$share//t", "$share/g+/t", "$share/#/t", "$share/+/t", "$share/g/a#"]
+    {
         assert_eq!(a.subscribe_codes(&[], &[(filter, 0)]), [0x8F], "{filter}");
     }
     a.subscribe(&[("$share/g/t", 0), ("$share/g/+/#", 1), ("$share/$g/$x", 2), ("$share/g//", 0)]);
@@ -126,9 +128,9 @@ fn shared_subscription_identifier_is_sent() {
     }
 }
 
-/// "If the Server is in the process of sending a QoS 2 message to its chosen subscribing Client and the connection to the Client
-/// breaks before delivery is complete, the Server MUST complete the delivery of the message to that Client when it
-/// reconnects" [MQTT-4.8.2-4].
+/// "If the Server is in the process of sending a QoS 2 message to its chosen subscribing Client and the connection to
+/// the Client breaks before delivery is complete, the Server MUST complete the delivery of the message to that Client
+/// when it reconnects" [MQTT-4.8.2-4].
 #[test]
 fn mqtt_4_8_2_4_qos_2_is_completed_to_the_same_member() {
     let rig = Rig::new();
@@ -144,8 +146,8 @@ fn mqtt_4_8_2_4_qos_2_is_completed_to_the_same_member() {
     group[1 - number].expect_nothing();
 }
 
-/// "If the Client’s Session terminates before the Client reconnects, the Server MUST NOT send the Application Message to any
-/// other subscribed Client" [MQTT-4.8.2-5]: said of QoS 2.
+/// "If the Client’s Session terminates before the Client reconnects, the Server MUST NOT send the Application Message
+/// to any other subscribed Client" [MQTT-4.8.2-5]: said of QoS 2.
 #[test]
 fn mqtt_4_8_2_5_qos_2_ends_with_the_session() {
     let rig = Rig::new();
@@ -172,8 +174,9 @@ fn qos_1_is_sent_to_another_member() {
     group[1 - number].take("x");
 }
 
-/// "If a Client responds with a PUBACK or PUBREC containing a Reason Code of 0x80 or greater to a PUBLISH packet from the
-/// Server, the Server MUST discard the Application Message and not attempt to send it to any other Subscriber" [MQTT-4.8.2-6].
+/// "If a Client responds with a PUBACK or PUBREC containing a Reason Code of 0x80 or greater to a PUBLISH packet from
+/// the Server, the Server MUST discard the Application Message and not attempt to send it to any other Subscriber"
+/// [MQTT-4.8.2-6].
 #[test]
 fn mqtt_4_8_2_6_refused_message_is_discarded() {
     for (qos, first_byte) in [(1, 0x40), (2, 0x50)] {

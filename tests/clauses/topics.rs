@@ -20,8 +20,8 @@ fn mqtt_4_7_0_1_no_wildcards_in_topic_names() {
     expect_breach(&publish("sport/#", "x").qos1(1).bytes(5), &[0x81, 0x82, 0x90]);
 }
 
-/// "The multi-level wildcard character MUST be specified either on its own or following a topic level separator. In either
-/// case it MUST be the last character specified in the Topic Filter" [MQTT-4.7.1-1].
+/// "The multi-level wildcard character MUST be specified either on its own or following a topic level separator. In
+/// either case it MUST be the last character specified in the Topic Filter" [MQTT-4.7.1-1].
 #[test]
 fn mqtt_4_7_1_1_multi_level_wildcard() {
     let mut a = Rig::new().connect_v5("a");
@@ -37,8 +37,8 @@ fn mqtt_4_7_1_1_multi_level_wildcard() {
     assert!(!matches("sport/#", "sports"));
 }
 
-/// "The single-level wildcard can be used at any level in the Topic Filter … Where it is used, it MUST occupy an entire level
-/// of the filter" [MQTT-4.7.1-2].
+/// "The single-level wildcard can be used at any level in the Topic Filter … Where it is used, it MUST occupy an
+/// entire level of the filter" [MQTT-4.7.1-2].
 #[test]
 fn mqtt_4_7_1_2_single_level_wildcard() {
     let mut a = Rig::new().connect_v5("a");
@@ -56,8 +56,8 @@ fn mqtt_4_7_1_2_single_level_wildcard() {
     assert!(matches("sport/+/player1", "sport//player1"));
 }
 
-/// "The Server MUST NOT match Topic Filters starting with a wildcard character (# or +) with Topic Names beginning with a $
-/// character" [MQTT-4.7.2-1].
+/// "The Server MUST NOT match Topic Filters starting with a wildcard character (# or +) with Topic Names beginning
+/// with a $ character" [MQTT-4.7.2-1].
 #[test]
 fn mqtt_4_7_2_1_wildcards_do_not_match_dollar_topics() {
     for topic in ["$test/x", "$test", "$"] {
@@ -74,7 +74,7 @@ fn mqtt_4_7_2_1_wildcards_do_not_match_dollar_topics() {
     assert!(matches("#", "a/$x"));
 }
 
-/// The same for retained messages.
+/// The same for retained messages [MQTT-4.7.2-1].
 #[test]
 fn mqtt_4_7_2_1_wildcards_do_not_bring_retained_dollar_topics() {
     let rig = Rig::new();
@@ -95,8 +95,8 @@ fn mqtt_4_7_3_1_empty_names_and_filters_are_refused() {
     assert!(matches(" ", " "));
 }
 
-/// "Topic Names and Topic Filters are UTF-8 Encoded Strings; they MUST NOT encode to more than 65,535 bytes" [MQTT-4.7.3-3]: and
-/// that many are fine.
+/// "Topic Names and Topic Filters are UTF-8 Encoded Strings; they MUST NOT encode to more than 65,535 bytes"
+/// [MQTT-4.7.3-3]: and that many are fine.
 #[test]
 fn mqtt_4_7_3_3_longest_topic() {
     let topic = "x".repeat(65_535);
@@ -104,8 +104,8 @@ fn mqtt_4_7_3_3_longest_topic() {
     assert!(matches("+", &topic));
 }
 
-/// "When it performs subscription matching the Server MUST NOT perform any normalization of Topic Names or Topic Filters, or
-/// any modification or substitution of unrecognized characters" [MQTT-4.7.3-4].
+/// "When it performs subscription matching the Server MUST NOT perform any normalization of Topic Names or Topic
+/// Filters, or any modification or substitution of unrecognized characters" [MQTT-4.7.3-4].
 #[test]
 fn mqtt_4_7_3_4_no_normalization() {
     let different = [

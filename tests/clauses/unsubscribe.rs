@@ -2,7 +2,8 @@
 
 use crate::rig::*;
 
-/// "Bits 3,2,1 and 0 of the Fixed Header of the UNSUBSCRIBE packet are reserved and MUST be set to 0,0,1 and 0" [MQTT-3.10.1-1].
+/// "Bits 3,2,1 and 0 of the Fixed Header of the UNSUBSCRIBE packet are reserved and MUST be set to 0,0,1 and 0"
+/// [MQTT-3.10.1-1].
 #[test]
 fn mqtt_3_10_1_1_reserved_flags_of_unsubscribe() {
     for first_byte in [0xA0, 0xA1, 0xA3, 0xAA] {
@@ -22,8 +23,8 @@ fn mqtt_3_10_3_2_unsubscribe_without_filter_is_a_protocol_error() {
     expect_breach_v3_1_1(&unsubscribe(4, 1, &[]));
 }
 
-/// "The Topic Filters … MUST be compared character-by-character with the current set of Topic Filters held by the Server
-/// for the Client. If any filter matches exactly then its owning Subscription MUST be deleted" [MQTT-3.10.4-1].
+/// "The Topic Filters … MUST be compared character-by-character with the current set of Topic Filters held by the
+/// Server for the Client. If any filter matches exactly then its owning Subscription MUST be deleted" [MQTT-3.10.4-1].
 #[test]
 fn mqtt_3_10_4_1_only_the_identical_filter_is_deleted() {
     let rig = Rig::new();
@@ -41,7 +42,8 @@ fn mqtt_3_10_4_1_only_the_identical_filter_is_deleted() {
     other.take("gone");
 }
 
-/// "When a Server receives UNSUBSCRIBE: It MUST stop adding any new messages which match the Topic Filters, for delivery to the Client" [MQTT-3.10.4-2].
+/// "When a Server receives UNSUBSCRIBE: It MUST stop adding any new messages which match the Topic Filters, for
+/// delivery to the Client" [MQTT-3.10.4-2].
 #[test]
 fn mqtt_3_10_4_2_no_new_messages_after_unsubscribe() {
     let rig = Rig::new();
@@ -54,8 +56,8 @@ fn mqtt_3_10_4_2_no_new_messages_after_unsubscribe() {
     assert_eq!(a.take_all(), ["yes"]);
 }
 
-/// "It MUST complete the delivery of any QoS 1 or QoS 2 messages which match the Topic Filters and it has started to send to
-/// the Client" [MQTT-3.10.4-3].
+/// "It MUST complete the delivery of any QoS 1 or QoS 2 messages which match the Topic Filters and it has started to
+/// send to the Client" [MQTT-3.10.4-3].
 #[test]
 fn mqtt_3_10_4_3_delivery_is_completed() {
     let rig = Rig::new();
@@ -75,8 +77,8 @@ fn mqtt_3_10_4_3_delivery_is_completed() {
     assert_eq!(a.next_pubrel().packet_id, two.packet_id);
 }
 
-/// "The Server MUST respond to an UNSUBSCRIBE request by sending an UNSUBACK packet" [MQTT-3.10.4-4], "even where no Topic
-/// Subscriptions are deleted" [MQTT-3.10.4-5].
+/// "The Server MUST respond to an UNSUBSCRIBE request by sending an UNSUBACK packet" [MQTT-3.10.4-4], "even where no
+/// Topic Subscriptions are deleted" [MQTT-3.10.4-5].
 #[test]
 fn mqtt_3_10_4_5_unsubscribe_is_always_acknowledged() {
     let rig = Rig::new();
@@ -92,9 +94,10 @@ fn mqtt_3_10_4_5_unsubscribe_is_always_acknowledged() {
     }
 }
 
-/// "If a Server receives an UNSUBSCRIBE packet that contains multiple Topic Filters, it MUST process that packet as if it had
-/// received a sequence of multiple UNSUBSCRIBE packets, except that it sends just one UNSUBACK response" [MQTT-3.10.4-6]; the
-/// codes are in the order of the filters [MQTT-3.11.3-1] and among those of table 3-9 [MQTT-3.11.3-2].
+/// "If a Server receives an UNSUBSCRIBE packet that contains multiple Topic Filters, it MUST process that packet as if
+/// it had received a sequence of multiple UNSUBSCRIBE packets, except that it sends just one UNSUBACK response"
+/// [MQTT-3.10.4-6]; the codes are in the order of the filters [MQTT-3.11.3-1] and among those of table 3-9
+/// [MQTT-3.11.3-2].
 #[test]
 fn mqtt_3_10_4_6_many_filters_one_unsuback() {
     let rig = Rig::new();
@@ -104,7 +107,7 @@ fn mqtt_3_10_4_6_many_filters_one_unsuback() {
     a.expect_nothing();
 }
 
-/// An invalid filter cannot have been subscribed to; the code says so, and the connection lives.
+/// An invalid filter cannot have been subscribed to; the code says so, and the connection lives [MQTT-3.11.3-2].
 #[test]
 fn mqtt_3_11_3_2_invalid_filter_in_unsubscribe() {
     let rig = Rig::new();

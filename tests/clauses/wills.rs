@@ -12,8 +12,9 @@ fn with_will(client_id: &str) -> Connect {
     Connect::v5(client_id).will("w", b"will", 0, false)
 }
 
-/// "If the Will Flag is set to 1 this indicates that a Will Message MUST be stored on the Server and associated with the
-/// Session" [MQTT-3.1.2-7]; "The Will Message MUST be published after the Network Connection is subsequently closed" [MQTT-3.1.2-8].
+/// "If the Will Flag is set to 1 this indicates that a Will Message MUST be stored on the Server and associated with
+/// the Session" [MQTT-3.1.2-7]; "The Will Message MUST be published after the Network Connection is subsequently
+/// closed" [MQTT-3.1.2-8].
 #[test]
 fn mqtt_3_1_2_8_will_is_published() {
     let rig = Rig::new();
@@ -28,7 +29,8 @@ fn mqtt_3_1_2_8_will_is_published() {
     }
 }
 
-/// The other ends of a connection that publish it: a breach of the protocol, the keep-alive, a take-over (section 3.1.2.5).
+/// The other ends of a connection that publish it: a breach of the protocol, the keep-alive, a take-over (section
+/// 3.1.2.5) [MQTT-3.1.2-8].
 #[test]
 fn mqtt_3_1_2_8_will_is_published_for_every_failure() {
     let rig = Rig::new();
@@ -44,8 +46,8 @@ fn mqtt_3_1_2_8_will_is_published_for_every_failure() {
     watcher.expect_nothing();
 }
 
-/// "The Will Message MUST be removed from the stored Session State in the Server once it has been published or the Server has
-/// received a DISCONNECT packet with a Reason Code of 0x00" [MQTT-3.1.2-10].
+/// "The Will Message MUST be removed from the stored Session State in the Server once it has been published or the
+/// Server has received a DISCONNECT packet with a Reason Code of 0x00" [MQTT-3.1.2-10].
 #[test]
 fn mqtt_3_1_2_10_will_is_published_once() {
     let rig = Rig::new();
@@ -62,8 +64,8 @@ fn mqtt_3_1_2_10_will_is_published_once() {
     watcher.expect_nothing();
 }
 
-/// "If the Will Flag is set to 1 and Will Retain is set to 0, the Server MUST publish the Will Message as a non-retained
-/// message" [MQTT-3.1.2-14].
+/// "If the Will Flag is set to 1 and Will Retain is set to 0, the Server MUST publish the Will Message as a
+/// non-retained message" [MQTT-3.1.2-14].
 #[test]
 fn mqtt_3_1_2_14_will_is_not_retained() {
     let rig = Rig::new();
@@ -71,7 +73,8 @@ fn mqtt_3_1_2_14_will_is_not_retained() {
     watcher(&rig).expect_nothing();
 }
 
-/// "If the Will Flag is set to 1 and Will Retain is set to 1, the Server MUST publish the Will Message as a retained message" [MQTT-3.1.2-15].
+/// "If the Will Flag is set to 1 and Will Retain is set to 1, the Server MUST publish the Will Message as a retained
+/// message" [MQTT-3.1.2-15].
 #[test]
 fn mqtt_3_1_2_15_will_is_retained() {
     let rig = Rig::new();
@@ -101,7 +104,7 @@ fn will_has_its_qos() {
     }
 }
 
-/// The Server delays publishing the will until the Will Delay Interval has passed (section 3.1.3.2.2).
+/// The Server delays publishing the will until the Will Delay Interval has passed (section 3.1.3.2.2) [MQTT-3.1.2-8].
 #[test]
 fn mqtt_3_1_2_8_will_is_delayed() {
     let rig = Rig::new();
@@ -115,7 +118,7 @@ fn mqtt_3_1_2_8_will_is_delayed() {
     watcher.expect_nothing();
 }
 
-/// "… or the Session ends, whichever happens first" (section 3.1.3.2.2).
+/// "… or the Session ends, whichever happens first" (section 3.1.3.2.2) [MQTT-3.1.2-8].
 #[test]
 fn mqtt_3_1_2_8_end_of_session_ends_the_delay() {
     let rig = Rig::new();
@@ -135,8 +138,8 @@ fn mqtt_3_1_2_8_end_of_session_ends_the_delay() {
     watcher.expect_nothing();
 }
 
-/// "If a new Network Connection to this Session is made before the Will Delay Interval has passed, the Server MUST NOT send the
-/// Will Message" [MQTT-3.1.3-9].
+/// "If a new Network Connection to this Session is made before the Will Delay Interval has passed, the Server MUST NOT
+/// send the Will Message" [MQTT-3.1.3-9].
 #[test]
 fn mqtt_3_1_3_9_reconnect_cancels_the_will() {
     let rig = Rig::new();

@@ -40,7 +40,8 @@ impl Properties {
     }
 
     pub fn four_bytes(&self, identifier: u8) -> Option<u32> {
-        self.get(identifier).map(|value| if let Value::FourBytes(number) = value { number } else { panic!("{value:?}") })
+        self.get(identifier)
+            .map(|value| if let Value::FourBytes(number) = value { number } else { panic!("{value:?}") })
     }
 
     pub fn text(&self, identifier: u8) -> Option<String> {
@@ -140,8 +141,7 @@ fn scan_body(first_byte: u8, body: &mut Reader<'_>, level: u8, size: usize) -> P
             let reasons = body.rest().to_vec();
             let allowed: &[u8] = match level {
                 5 => &[0, 1, 2, 0x80, 0x83, 0x87, 0x8F, 0x91, 0x97, 0x9E, 0xA1, 0xA2],
-                4 => &[0, 1, 2, 0x80],
-                _ => &[0, 1, 2],
+                _ => &[0, 1, 2, 0x80],
             };
             assert!(reasons.iter().all(|reason| allowed.contains(reason)), "SUBACK with {reasons:?}");
             Packet::SubAck(SubAck { packet_id, reasons, properties })
@@ -356,7 +356,9 @@ impl<'a> Reader<'a> {
             MESSAGE_EXPIRY_INTERVAL | SESSION_EXPIRY_INTERVAL | MAXIMUM_PACKET_SIZE => {
                 Value::FourBytes(self.four_bytes())
             }
-            SERVER_KEEP_ALIVE | RECEIVE_MAXIMUM | TOPIC_ALIAS_MAXIMUM | TOPIC_ALIAS => Value::TwoBytes(self.two_bytes()),
+            SERVER_KEEP_ALIVE | RECEIVE_MAXIMUM | TOPIC_ALIAS_MAXIMUM | TOPIC_ALIAS => {
+                Value::TwoBytes(self.two_bytes())
+            }
             CORRELATION_DATA | AUTHENTICATION_DATA => Value::Binary(self.binary()),
             USER_PROPERTY => Value::Pair(self.text(), self.text()),
             SUBSCRIPTION_IDENTIFIER => {

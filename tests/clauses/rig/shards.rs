@@ -107,21 +107,34 @@ impl Rig {
         self.advance_ms(seconds * 1_000);
     }
 
+    /// The shard on which this client id lives.
+    pub fn home_of(&self, client_id: &str) -> usize {
+        let world = self.world.borrow();
+        match home_of(&Connect::v5(client_id).bytes(), &world.settings, world.shards.len()) {
+            Home::Shard(shard) => usize::from(shard.0),
+            other => panic!("{client_id:?} has no home: {other:?}"),
+        }
+    }
+
     /// A client id whose home is this shard.
     pub fn client_id_on(&self, shard: usize) -> String {
-        let world = self.world.borrow();
-        (0..)
-            .map(|number| format!("client{number}"))
-            .find(|client_id| {
-                home_of(&Connect::v5(client_id).bytes(), &world.settings, world.shards.len())
-                    == Home::Shard(ShardIndex(shard as u8))
-            })
-            .expect("some client id has this home")
+        let mut names = (0..).map(|number| format!("client{number}"));
+        names.find(|client_id| self.home_of(client_id) == shard).expect("endless names")
     }
 
     /// From here on nothing is taken out of the mailboxes.
     pub fn hold_mail(&self) {
         self.world.borrow_mut().held = true;
+    }
+
+    /// While mail is held: one message after the other is delivered, so many in all, to the shards in turn.
+    pub fn step_mail(&self, count: usize) {
+        let mut world = self.world.borrow_mut();
+        let shards = world.shards.len();
+        for step in 0..count {
+            world.deliver_mail(step % shards, 1);
+            world.settle();
+        }
     }
 
     /// Mail flows again, with all that waited.
@@ -305,10 +318,7 @@ impl World {
     fn turn(&mut self, own: usize) -> bool {
         let mut moved = false;
         if !self.held {
-            for (from, message) in std::mem::take(&mut self.mail[own]) {
-                moved = true;
-                self.shards[own].handle_peer(from, message, self.now);
-            }
+            moved |= self.deliver_mail(own, usize::MAX);
         }
         if self.shards[own].has_work() {
             moved = true;
@@ -335,6 +345,15 @@ impl World {
             self.events.push(event);
         }
         moved
+    }
+
+    /// Takes so many messages out of a mailbox; `false` when it is empty.
+    fn deliver_mail(&mut self, own: usize, count: usize) -> bool {
+        let count = count.min(self.mail[own].len());
+        for (from, message) in self.mail[own].drain(..count) {
+            self.shards[own].handle_peer(from, message, self.now);
+        }
+        count > 0
     }
 
     fn deliver(&mut self, transmit: Transmit) {
