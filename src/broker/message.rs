@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Millis;
 use crate::codec::Qos;
+use crate::limits::SHARED_PAYLOAD_MIN;
 
 /// Topic, forwardable properties and payload of a PUBLISH, immutable.
 #[derive(Debug)]
@@ -37,8 +38,11 @@ impl Clone for Message {
 }
 
 impl Message {
-    /// Copies all three into one allocation.
+    /// Copies all three into one allocation, but a payload that is sent by reference into its own.
     pub fn new(topic: &str, properties: &[u8], payload: &[u8], qos: Qos, retain: bool) -> Self {
+        if payload.len() >= SHARED_PAYLOAD_MIN {
+            return Self::with_shared_payload(topic, properties, Bytes::copy_from_slice(payload), qos, retain);
+        }
         let mut head = Vec::with_capacity(topic.len() + properties.len() + payload.len());
         head.extend_from_slice(topic.as_bytes());
         head.extend_from_slice(properties);

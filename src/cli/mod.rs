@@ -1,1 +1,72 @@
-//! The command line.
+//! The command line: what can be said there, and who does it.
+//!
+//! `serve` (also without a command) runs the broker, `check-config` reads a configuration, `pub` and `sub` are clients
+//! with the flags of mosquitto_pub and mosquitto_sub.
+
+mod check_config;
+mod client;
+mod client_options;
+mod format;
+mod logging;
+mod properties;
+mod publish;
+mod serve;
+mod subscribe;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The configuration or the command line is wrong.
+pub const EXIT_CONFIGURATION: u8 = 2;
+/// The machine does not allow what is asked: a port is taken, a file cannot be read, the kernel is too old.
+pub const EXIT_ENVIRONMENT: u8 = 1;
+
+/// RingMQ, an MQTT broker for people who own their Linux machines.
+///
+/// Without a command it serves, on tcp://127.0.0.1:1883 if nothing else is configured.
+#[derive(Debug, Parser)]
+#[command(name = "ringmq", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::ServeOptions,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the broker (this is also what happens without a command)
+    Serve(serve::ServeOptions),
+    /// Say whether a configuration file is good, and show every key as it would be in force
+    CheckConfig(check_config::CheckConfigOptions),
+    /// Publish messages; the flags are those of mosquitto_pub
+    #[command(name = "pub", disable_help_flag = true)]
+    Publish(Box<publish::PublishOptions>),
+    /// Subscribe and print messages; the flags are those of mosquitto_sub
+    #[command(name = "sub", disable_help_flag = true)]
+    Subscribe(Box<subscribe::SubscribeOptions>),
+}
+
+/// Does what the process's command line says.
+pub fn run() -> ExitCode {
+    let command_line = CommandLine::parse();
+    match command_line.command {
+        None => serve::run(&command_line.serve),
+        Some(Command::Serve(options)) => serve::run(&options),
+        Some(Command::CheckConfig(options)) => check_config::run(&options),
+        Some(Command::Publish(options)) => publish::run(&options),
+        Some(Command::Subscribe(options)) => subscribe::run(&options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+}

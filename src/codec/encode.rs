@@ -5,7 +5,7 @@
 //! whatever its size; the caller sees from the length of `out` when that is too much for the receiver.
 //!
 //! A string or binary value of more than 65,535 bytes cannot be expressed: giving one is a bug of the caller, which debug
-//! builds assert and release builds cut off.
+//! builds assert and release builds cut off; but for the topic of a [`PublishHead`], see there.
 
 mod acknowledge;
 mod connack;

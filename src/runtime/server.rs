@@ -1,5 +1,6 @@
 //! The whole server as a value: start it, ask it, stop it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -26,6 +27,23 @@ pub struct Summary {
     /// The limit of open descriptors, `u64::MAX` if there is none.
     pub descriptor_limit: u64,
     pub connections_max: usize,
+}
+
+/// One line for the operator: "2 shards on CPUs 0, 1; up to 19936 connections (limit of open files: 20000)".
+impl fmt::Display for Summary {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.shards == 1 { "shard" } else { "shards" };
+        write!(out, "{} {plural}", self.shards)?;
+        let cpus: Vec<String> = self.cpus.iter().flatten().map(usize::to_string).collect();
+        if !cpus.is_empty() {
+            write!(out, " on CPUs {}", cpus.join(", "))?;
+        }
+        write!(out, "; up to {} connections", self.connections_max)?;
+        match self.descriptor_limit {
+            u64::MAX => Ok(()),
+            limit => write!(out, " (limit of open files: {limit})"),
+        }
+    }
 }
 
 /// A running server. Dropping it stops it.

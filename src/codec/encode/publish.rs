@@ -13,7 +13,8 @@ pub struct PublishHead<'a> {
     pub dup: bool,
     pub qos: Qos,
     pub retain: bool,
-    /// Empty when `topic_alias` stands for it. At most 65,535 bytes.
+    /// Empty when `topic_alias` stands for it. At most 65,535 bytes, which only debug builds check: `topic::check_name`
+    /// is for topics that do not come from a packet.
     pub topic: &'a str,
     /// Left out with QoS 0.
     pub packet_id: u16,

@@ -1,0 +1,49 @@
+//! `ringmq check-config`: reads a configuration and says what it means.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::EXIT_CONFIGURATION;
+use crate::config::{self, Sources};
+
+#[derive(Debug, Args)]
+pub struct CheckConfigOptions {
+    /// Configuration file (TOML)
+    #[arg(value_name = "FILE", required_unless_present = "config")]
+    file: Option<PathBuf>,
+    /// The same, as serve has it
+    #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
+    config: Option<PathBuf>,
+}
+
+/// Prints the configuration as it would be in force, environment variables included: exit code 0. What is wrong goes
+/// to standard error: exit code 2.
+pub fn run(options: &CheckConfigOptions) -> ExitCode {
+    let Some(path) = options.file.as_ref().or(options.config.as_ref()) else {
+        return ExitCode::from(EXIT_CONFIGURATION);
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            eprintln!("ringmq: {}: cannot be read: {error}", path.display());
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
+    };
+    let environment = super::serve::environment();
+    let sources = Sources { file: Some((path.clone(), text)), environment, flags: Vec::new() };
+    match config::load(&sources) {
+        Ok(loaded) => {
+            let report = format!("# {} is good. In force would be:\n{}", path.display(), loaded.config.to_toml());
+            // Whoever reads the report may stop reading it: that changes nothing about the configuration.
+            let _ = std::io::stdout().write_all(report.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `ringmq serve`: runs the broker until a signal ends it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging};
+use crate::config::{self, Config, Sources};
+use crate::runtime::{Server, signals};
+
+#[derive(Debug, Args)]
+pub struct ServeOptions {
+    /// Configuration file (TOML); ringmq.example.toml documents every key
+    #[arg(short, long, value_name = "FILE", env = "RINGMQ_CONFIG")]
+    config: Option<PathBuf>,
+    /// Address to listen on, such as tcp://0.0.0.0:1883; may be repeated, and replaces those of the file
+    #[arg(short, long, value_name = "URL")]
+    listen: Vec<String>,
+    /// Shards (threads, one for each core), or auto
+    #[arg(short, long, value_name = "N")]
+    shards: Option<String>,
+    /// CPUs to pin the shards to, such as 0-3,8, or auto
+    #[arg(long, value_name = "LIST")]
+    cpus: Option<String>,
+    /// Least severe lines of the log: off, error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+    /// Form of the log: text or json
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+pub fn run(options: &ServeOptions) -> ExitCode {
+    let config = match configuration(options) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let server = match Server::start(config.runtime) {
+        Ok(server) => server,
+        Err(error) => {
+            eprintln!("ringmq: {error}");
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    let addresses: Vec<_> = server.addresses().iter().map(|address| format!("tcp://{address}")).collect();
+    tracing::info!(
+        listen = %addresses.join(","),
+        durability = "in-memory",
+        "{}",
+        server.summary()
+    );
+    if let Err(error) = signals::wait_for_signal() {
+        eprintln!("ringmq: cannot wait for signals: {error}");
+        return ExitCode::from(EXIT_ENVIRONMENT);
+    }
+    tracing::info!("stopping");
+    server.stop();
+    tracing::info!("stopped");
+    ExitCode::SUCCESS
+}
+
+/// Loads the configuration and starts the log; what is wrong is printed, and the exit code returned.
+fn configuration(options: &ServeOptions) -> Result<Config, ExitCode> {
+    let mut sources = Sources { environment: environment(), ..Sources::default() };
+    if let Some(path) = &options.config {
+        match std::fs::read_to_string(path) {
+            Ok(text) => sources.file = Some((path.clone(), text)),
+            Err(error) => {
+                eprintln!("ringmq: {}: cannot be read: {error}", path.display());
+                return Err(ExitCode::from(EXIT_CONFIGURATION));
+            }
+        }
+    }
+    let mut flag = |flag, key, value: &Option<String>| {
+        sources.flags.extend(value.iter().map(|value| (flag, key, value.clone())));
+    };
+    flag("--listen", "listen", &(!options.listen.is_empty()).then(|| options.listen.join(",")));
+    flag("--shards", "runtime.shards", &options.shards);
+    flag("--cpus", "runtime.cpus", &options.cpus);
+    flag("--log", "log.level", &options.log);
+    flag("--log-format", "log.format", &options.log_format);
+    let loaded = config::load(&sources).map_err(|error| {
+        eprintln!("{error}");
+        ExitCode::from(EXIT_CONFIGURATION)
+    })?;
+    logging::start(&loaded.config.log);
+    for (variable, meant) in &loaded.doubtful_variables {
+        tracing::warn!("environment variable {variable} is not read; was {meant} meant?");
+    }
+    Ok(loaded.config)
+}
+
+/// Variables of the process that are text; others cannot be ours.
+pub fn environment() -> Vec<(String, String)> {
+    let variables = std::env::vars_os();
+    variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}

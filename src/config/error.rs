@@ -1,0 +1,71 @@
+//! What is wrong with a configuration: where, what, and what to do about it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Line and its text; lines count from 1.
+    File {
+        path: PathBuf,
+        line: usize,
+        text: String,
+    },
+    Environment {
+        variable: String,
+    },
+    Flag {
+        flag: &'static str,
+    },
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    pub origin: Origin,
+    /// Empty when the file could not be read that far.
+    pub key: String,
+    pub problem: String,
+    pub remedy: String,
+}
+
+/// All mistakes that were found; never empty.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    pub mistakes: Vec<Mistake>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, mistake) in self.mistakes.iter().enumerate() {
+            if index > 0 {
+                formatter.write_str("\n")?;
+            }
+            write!(formatter, "{mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if self.key.is_empty() { "" } else { ": " };
+        match &self.origin {
+            Origin::File { path, line: 0, .. } => write!(formatter, "{}", path.display())?,
+            Origin::File { path, line, .. } => write!(formatter, "{}:{line}", path.display())?,
+            Origin::Environment { variable } => write!(formatter, "environment variable {variable}")?,
+            Origin::Flag { flag } => write!(formatter, "flag {flag}")?,
+        }
+        write!(formatter, "{separator}{}: {}", self.key, self.problem)?;
+        if let Origin::File { line, text, .. } = &self.origin
+            && *line > 0
+        {
+            write!(formatter, "\n  {line} | {text}")?;
+        }
+        if !self.remedy.is_empty() {
+            write!(formatter, "\n  help: {}", self.remedy)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,545 @@
+//! Every key of the configuration: how it is read, within which bounds, and how its value is shown.
+//!
+//! File, environment and flags all go through this table, so a key that is added here works in all three; a test
+//! demands that `ringmq.example.toml` documents it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::listen::{parse_listen, show_listen};
+use super::value::{Problem, Value, parse_duration, show_duration, show_size};
+use super::{Config, LogFormat, LogLevel};
+use crate::broker::{Settings, settings::QueuePolicy};
+use crate::codec::Qos;
+use crate::limits;
+use crate::routing::Strategy;
+use crate::runtime::{IdlePolicy, ShardCount};
+
+/// One key.
+pub struct Key {
+    /// With its section, such as `limits.packet_size_max`.
+    pub name: &'static str,
+    pub set: fn(&mut Config, &Value) -> Result<(), Problem>,
+    /// The value as TOML, such that `set` reads it again.
+    pub show: fn(&Config) -> String,
+}
+
+impl Key {
+    /// The environment variable that sets it.
+    pub fn variable(&self) -> String {
+        format!("RINGMQ_{}", self.name.replace('.', "_").to_ascii_uppercase())
+    }
+}
+
+pub fn find(name: &str) -> Option<&'static Key> {
+    keys().iter().find(|key| key.name == name)
+}
+
+/// Whether some key lives in the section of this name.
+pub fn is_section(name: &str) -> bool {
+    keys().iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// The key that was probably meant. A key in the wrong section is found by its last part.
+pub fn suggestion(name: &str) -> Option<&'static str> {
+    let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
+    let bare = name.rsplit('.').next().unwrap_or(name);
+    let likeness = |key: &'static str| {
+        strsim::normalized_damerau_levenshtein(name, key).max(strsim::normalized_damerau_levenshtein(bare, last(key)))
+    };
+    let (best, likeness) =
+        keys().iter().map(|key| (key.name, likeness(key.name))).max_by(|left, right| left.1.total_cmp(&right.1))?;
+    (likeness >= 0.7).then_some(best)
+}
+
+/// All keys, in the order of the documentation.
+pub fn keys() -> &'static [Key] {
+    KEYS
+}
+
+/// A setting of the core that is a number of bytes.
+macro_rules! size {
+    ($section:literal, $field:ident: $type:ty, $range:expr) => {
+        Key {
+            name: concat!($section, ".", stringify!($field)),
+            set: |config, value| {
+                config.runtime.settings.$field = value.size($range)? as $type;
+                Ok(())
+            },
+            show: |config| show_size(config.runtime.settings.$field as u64),
+        }
+    };
+}
+
+/// A setting of the core that is a number.
+macro_rules! count {
+    ($section:literal, $field:ident: $type:ty, $range:expr) => {
+        Key {
+            name: concat!($section, ".", stringify!($field)),
+            set: |config, value| {
+                config.runtime.settings.$field = value.integer::<u64>($range)? as $type;
+                Ok(())
+            },
+            show: |config| config.runtime.settings.$field.to_string(),
+        }
+    };
+}
+
+/// A setting of the core that is true or false.
+macro_rules! switch {
+    ($section:literal, $field:ident) => {
+        Key {
+            name: concat!($section, ".", stringify!($field)),
+            set: |config, value| {
+                config.runtime.settings.$field = value.boolean()?;
+                Ok(())
+            },
+            show: |config| config.runtime.settings.$field.to_string(),
+        }
+    };
+}
+
+/// A setting of the core that is one word of an enumeration.
+macro_rules! word {
+    ($section:literal, $field:ident: $type:ty) => {
+        Key {
+            name: concat!($section, ".", stringify!($field)),
+            set: |config, value| {
+                config.runtime.settings.$field = value.word::<$type>()?;
+                Ok(())
+            },
+            show: |config| serde_json::json!(config.runtime.settings.$field).to_string(),
+        }
+    };
+}
+
+const COUNT_MAX: i128 = 1 << 40;
+const SIZE_MAX: i128 = 1 << 46;
+const SECOND: Duration = Duration::from_secs(1);
+/// An expiry of `u32::MAX` seconds is none (section 3.1.2.11.2), so the largest that ends is one less.
+const EXPIRY_MAX: Duration = Duration::from_secs(u32::MAX as u64 - 1);
+
+static KEYS: &[Key] = &[
+    Key {
+        name: "listen",
+        set: |config, value| {
+            let addresses =
+                value.list().iter().map(|item| parse_listen(item.text()?)).collect::<Result<Vec<_>, _>>()?;
+            if addresses.is_empty() {
+                return Err(Problem::new("it is empty", "name at least one address, such as \"tcp://127.0.0.1:1883\""));
+            }
+            config.runtime.listen = addresses;
+            Ok(())
+        },
+        show: |config| format!("{:?}", config.runtime.listen.iter().map(show_listen).collect::<Vec<_>>()),
+    },
+    Key {
+        name: "runtime.shards",
+        set: |config, value| {
+            config.runtime.shards = match value.as_text() {
+                Some("auto") => ShardCount::Auto,
+                _ => ShardCount::Exactly(or_word(value.count(1..=limits::SHARDS_MAX as i128), "auto")?),
+            };
+            Ok(())
+        },
+        show: |config| match config.runtime.shards {
+            ShardCount::Auto => "\"auto\"".into(),
+            ShardCount::Exactly(shards) => shards.to_string(),
+        },
+    },
+    Key { name: "runtime.cpus", set: set_cpus, show: show_cpus },
+    Key { name: "runtime.idle", set: set_idle, show: show_idle },
+    Key {
+        name: "runtime.connections_max",
+        set: |config, value| {
+            config.runtime.connections_max = match value.as_text() {
+                Some("auto") => None,
+                _ => Some(or_word(value.count(1..=COUNT_MAX), "auto")?),
+            };
+            Ok(())
+        },
+        show: |config| config.runtime.connections_max.map_or("\"auto\"".into(), |count| count.to_string()),
+    },
+    Key {
+        name: "runtime.shutdown_time_max",
+        set: |config, value| {
+            config.runtime.shutdown_time_max = value.duration(Duration::ZERO..=SECOND * 3_600)?;
+            Ok(())
+        },
+        show: |config| show_duration(config.runtime.shutdown_time_max),
+    },
+    Key {
+        name: "runtime.receive_buffers",
+        set: |config, value| {
+            let count = value.integer::<u16>(16..=32_768)?;
+            if !count.is_power_of_two() {
+                return Err(Problem::new(
+                    format!("{count} is not a power of two"),
+                    format!("the kernel's buffer ring needs one: write {}", count.next_power_of_two()),
+                ));
+            }
+            config.runtime.receive_buffers = count;
+            Ok(())
+        },
+        show: |config| config.runtime.receive_buffers.to_string(),
+    },
+    Key {
+        name: "runtime.receive_buffer_size",
+        set: |config, value| {
+            config.runtime.receive_buffer_size = value.size(512..=1 << 20)? as u32;
+            Ok(())
+        },
+        show: |config| show_size(u64::from(config.runtime.receive_buffer_size)),
+    },
+    Key {
+        name: "runtime.mailbox_high_water",
+        set: |config, value| {
+            config.runtime.mailbox_high_water = value.count(1..=COUNT_MAX)?;
+            Ok(())
+        },
+        show: |config| config.runtime.mailbox_high_water.to_string(),
+    },
+    size!("limits", packet_size_max: u32, 64..=limits::PACKET_SIZE_PROTOCOL_MAX as i128),
+    size!("limits", connect_size_max: u32, 64..=limits::PACKET_SIZE_PROTOCOL_MAX as i128),
+    Key {
+        name: "limits.handshake_time_max",
+        set: |config, value| {
+            let time = value.duration(SECOND / 10..=SECOND * 3_600)?;
+            config.runtime.settings.handshake_time_max_ms = time.as_millis() as u64;
+            Ok(())
+        },
+        show: |config| show_duration(Duration::from_millis(config.runtime.settings.handshake_time_max_ms)),
+    },
+    Key {
+        name: "limits.keep_alive_max",
+        set: |config, value| {
+            config.runtime.settings.keep_alive_max_s = match value.as_text() {
+                Some("none") => 0,
+                _ => or_word(value.duration(SECOND..=SECOND * u32::from(u16::MAX)), "none")?.as_secs() as u16,
+            };
+            Ok(())
+        },
+        show: |config| match config.runtime.settings.keep_alive_max_s {
+            0 => "\"none\"".into(),
+            seconds => show_duration(SECOND * u32::from(seconds)),
+        },
+    },
+    count!("limits", in_flight_max: u16, 1..=limits::PACKET_ID_SPAN_MAX as i128),
+    count!("limits", receive_maximum: u16, 1..=u16::MAX as i128),
+    count!("limits", queued_messages_max: usize, 0..=COUNT_MAX),
+    size!("limits", queued_bytes_max: usize, limits::OUTPUT_HIGH_WATER as i128 + 1..=SIZE_MAX),
+    size!("limits", shard_bytes_max: usize, 1 << 20..=SIZE_MAX),
+    word!("limits", queue_policy: QueuePolicy),
+    count!("limits", topic_levels_max: usize, 1..=65_536),
+    size!("limits", topic_length_max: usize, 1..=65_535),
+    count!("limits", subscriptions_max: usize, 1..=COUNT_MAX),
+    count!("limits", retained_messages_max: usize, 0..=COUNT_MAX),
+    size!("limits", retained_bytes_max: usize, 0..=SIZE_MAX),
+    count!("limits", sessions_max: usize, 1..=COUNT_MAX),
+    Key {
+        name: "limits.session_expiry_max",
+        set: |config, value| {
+            config.runtime.settings.session_expiry_max_s = expiry(value, "never")?;
+            Ok(())
+        },
+        show: |config| show_expiry(config.runtime.settings.session_expiry_max_s, "never"),
+    },
+    Key {
+        name: "limits.message_expiry_max",
+        set: |config, value| {
+            config.runtime.settings.message_expiry_max_s = match value.as_text() {
+                Some("none") => None,
+                _ => Some(expiry(value, "none")?),
+            };
+            Ok(())
+        },
+        show: |config| show_expiry(config.runtime.settings.message_expiry_max_s.unwrap_or(u32::MAX), "none"),
+    },
+    count!("limits", topic_alias_max: u16, 0..=u16::MAX as i128),
+    count!("limits", topic_alias_out_max: u16, 0..=u16::MAX as i128),
+    Key {
+        name: "mqtt.maximum_qos",
+        set: |config, value| {
+            let qos = value.integer::<u8>(0..=2)?;
+            config.runtime.settings.maximum_qos = Qos::from_bits(qos).unwrap_or(Qos::ExactlyOnce);
+            Ok(())
+        },
+        show: |config| (config.runtime.settings.maximum_qos as u8).to_string(),
+    },
+    switch!("mqtt", retain_available),
+    switch!("mqtt", wildcard_subscription_available),
+    switch!("mqtt", subscription_identifiers_available),
+    switch!("mqtt", shared_subscription_available),
+    word!("mqtt", shared_strategy: Strategy),
+    switch!("mqtt", queue_qos0),
+    Key {
+        name: "mqtt.session_expiry_v3",
+        set: |config, value| {
+            config.runtime.settings.session_expiry_v3_s = expiry(value, "never")?;
+            Ok(())
+        },
+        show: |config| show_expiry(config.runtime.settings.session_expiry_v3_s, "never"),
+    },
+    switch!("mqtt", payload_format_checked),
+    Key {
+        name: "mqtt.response_information",
+        set: |config, value| {
+            let prefix = value.text()?;
+            if prefix.contains(['+', '#', '\0']) {
+                let remedy = "write a topic name without +, # and NUL, such as \"responses/\"";
+                return Err(Problem::new(format!("{prefix:?} is no topic name"), remedy));
+            }
+            config.runtime.settings.response_information = (!prefix.is_empty()).then(|| prefix.to_owned());
+            Ok(())
+        },
+        show: |config| format!("{:?}", config.runtime.settings.response_information.as_deref().unwrap_or("")),
+    },
+    switch!("mqtt", empty_client_id_allowed),
+    Key {
+        name: "log.level",
+        set: |config, value| {
+            config.log.level = value.word::<LogLevel>()?;
+            Ok(())
+        },
+        show: |config| serde_json::json!(config.log.level).to_string(),
+    },
+    Key {
+        name: "log.format",
+        set: |config, value| {
+            config.log.format = value.word::<LogFormat>()?;
+            Ok(())
+        },
+        show: |config| serde_json::json!(config.log.format).to_string(),
+    },
+    Key {
+        name: "log.modules",
+        set: |config, value| {
+            let entries = value.table()?.into_iter();
+            let levels = entries.map(|(module, level)| Ok((module, level.word::<LogLevel>()?)));
+            config.log.modules = levels.collect::<Result<BTreeMap<_, _>, Problem>>()?;
+            Ok(())
+        },
+        show: |config| {
+            let entries = config.log.modules.iter();
+            let entries: Vec<_> =
+                entries.map(|(module, level)| format!("{module:?} = {}", serde_json::json!(level))).collect();
+            if entries.is_empty() { "{}".into() } else { format!("{{ {} }}", entries.join(", ")) }
+        },
+    },
+];
+
+/// Rules between two keys: the two, the one to complain about first, and what is wrong.
+pub fn check_together(config: &Config) -> Vec<([&'static str; 2], Problem)> {
+    let Settings { connect_size_max, packet_size_max, queued_bytes_max, shard_bytes_max, .. } = config.runtime.settings;
+    let mut problems = Vec::new();
+    if connect_size_max > packet_size_max {
+        problems.push((
+            ["limits.connect_size_max", "limits.packet_size_max"],
+            Problem::new(
+                format!(
+                    "{} is more than limits.packet_size_max, {}",
+                    show_size(u64::from(connect_size_max)),
+                    show_size(u64::from(packet_size_max))
+                ),
+                "lower it, or raise limits.packet_size_max",
+            ),
+        ));
+    }
+    if queued_bytes_max > shard_bytes_max {
+        problems.push((
+            ["limits.queued_bytes_max", "limits.shard_bytes_max"],
+            Problem::new(
+                format!(
+                    "{} for one client is more than limits.shard_bytes_max, {}, for all clients of a shard",
+                    show_size(queued_bytes_max as u64),
+                    show_size(shard_bytes_max as u64)
+                ),
+                "lower it, or raise limits.shard_bytes_max",
+            ),
+        ));
+    }
+    if let (ShardCount::Exactly(shards), Some(cpus)) = (config.runtime.shards, &config.runtime.cpus)
+        && shards > cpus.len()
+    {
+        problems.push((
+            ["runtime.cpus", "runtime.shards"],
+            Problem::new(
+                format!("{} CPUs are named for {shards} shards", cpus.len()),
+                "name one CPU for each shard, or leave one of the two on its default",
+            ),
+        ));
+    }
+    problems
+}
+
+/// `read` with a remedy that also offers `word`.
+fn or_word<T>(read: Result<T, Problem>, word: &str) -> Result<T, Problem> {
+    read.map_err(|problem| Problem { remedy: format!("{}, or \"{word}\"", problem.remedy), ..problem })
+}
+
+fn expiry(value: &Value, without_end: &str) -> Result<u32, Problem> {
+    if value.as_text() == Some(without_end) {
+        return Ok(u32::MAX);
+    }
+    Ok(or_word(value.duration(Duration::ZERO..=EXPIRY_MAX), without_end)?.as_secs() as u32)
+}
+
+fn show_expiry(seconds: u32, without_end: &str) -> String {
+    if seconds == u32::MAX { format!("\"{without_end}\"") } else { show_duration(SECOND * seconds) }
+}
+
+fn set_cpus(config: &mut Config, value: &Value) -> Result<(), Problem> {
+    let remedy = "write \"auto\", or a list of CPU numbers such as [0, 1]; in a flag or variable also 0-3,8";
+    if value.as_text() == Some("auto") {
+        config.runtime.cpus = None;
+        return Ok(());
+    }
+    let mut cpus = Vec::new();
+    for item in value.list() {
+        let problem = || Problem::new(format!("{item} is no CPU"), remedy);
+        match item.as_text().and_then(|text| text.split_once('-')) {
+            Some((first, last)) => {
+                let first: usize = first.trim().parse().map_err(|_| problem())?;
+                let last: usize = last.trim().parse().map_err(|_| problem())?;
+                if last >= CPUS_MAX {
+                    return Err(problem());
+                }
+                cpus.extend(first..=last);
+            }
+            None => cpus.push(item.count(0..=CPUS_MAX as i128 - 1).map_err(|_| problem())?),
+        }
+    }
+    let mut sorted = cpus.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    if cpus.is_empty() || sorted.len() != cpus.len() {
+        return Err(Problem::new("a CPU is missing or named twice", remedy));
+    }
+    config.runtime.cpus = Some(cpus);
+    Ok(())
+}
+
+/// The kernel's own bound of CPU numbers (`CONFIG_NR_CPUS` of its largest configuration).
+const CPUS_MAX: usize = 8_192;
+
+fn show_cpus(config: &Config) -> String {
+    config.runtime.cpus.as_ref().map_or("\"auto\"".into(), |cpus| format!("{cpus:?}"))
+}
+
+fn set_idle(config: &mut Config, value: &Value) -> Result<(), Problem> {
+    let problem = || {
+        Problem::new(format!("{value} is no way to idle"), "write \"park\", \"busy\", or \"spin = 50us\" (up to 1s)")
+    };
+    let spin = |text: &str| {
+        let text = text.trim().trim_start_matches('=').trim();
+        let time = parse_duration(text).or_else(|| text.parse().ok().map(Duration::from_micros))?;
+        (time <= SECOND).then_some(IdlePolicy::Spin(time))
+    };
+    let policy = match value {
+        Value::Table(entries) => match entries.as_slice() {
+            [(name, Value::Integer(micros))] if name == "spin" => spin(&micros.to_string()),
+            [(name, Value::Text(text))] if name == "spin" => spin(text),
+            _ => None,
+        },
+        _ => match value.as_text() {
+            Some("park") => Some(IdlePolicy::Park),
+            Some("busy") => Some(IdlePolicy::Busy),
+            Some(text) => text.strip_prefix("spin").and_then(spin),
+            None => None,
+        },
+    };
+    config.runtime.idle = policy.ok_or_else(problem)?;
+    Ok(())
+}
+
+fn show_idle(config: &Config) -> String {
+    match config.runtime.idle {
+        IdlePolicy::Park => "\"park\"".into(),
+        IdlePolicy::Busy => "\"busy\"".into(),
+        IdlePolicy::Spin(time) => format!("\"spin = {}\"", show_duration(time).trim_matches('"')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Sources, load};
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../ringmq.example.toml");
+
+    #[test]
+    fn the_example_is_the_defaults_and_has_every_key() {
+        let sources = Sources { file: Some(("ringmq.example.toml".into(), EXAMPLE.into())), ..Sources::default() };
+        let loaded = load(&sources).unwrap_or_else(|error| panic!("{error}"));
+        let defaults = Config::default();
+        for key in keys() {
+            assert!(loaded.origins.contains_key(key.name), "ringmq.example.toml leaves out {}", key.name);
+            assert_eq!((key.show)(&loaded.config), (key.show)(&defaults), "{} in ringmq.example.toml", key.name);
+        }
+        assert_eq!(format!("{:?}", loaded.config), format!("{defaults:?}"));
+    }
+
+    #[test]
+    fn what_is_shown_is_read_again() {
+        let text = r#"
+            listen = ["tcp://127.0.0.1:1", "tcp://[::1]:2"]
+            [runtime]
+            shards = 2
+            cpus = [3, 5]
+            idle = { spin = 50 }
+            connections_max = 1000
+            [limits]
+            keep_alive_max = "1h"
+            session_expiry_max = "7d"
+            message_expiry_max = "90s"
+            queue_policy = "drop-oldest"
+            packet_size_max = "256KiB"
+            [mqtt]
+            maximum_qos = 1
+            shared_strategy = "round-robin"
+            response_information = "answers/"
+            [log]
+            format = "json"
+            [log.modules]
+            "ringmq::net" = "trace"
+        "#;
+        let config = Config::from_toml(text).unwrap_or_else(|error| panic!("{error}"));
+        let shown = config.to_toml();
+        let again = Config::from_toml(&shown).unwrap_or_else(|error| panic!("{error}\n{shown}"));
+        assert_eq!(format!("{config:?}"), format!("{again:?}"));
+        assert_eq!(config.runtime.idle, IdlePolicy::Spin(Duration::from_micros(50)));
+        assert!(shown.contains("modules = { \"ringmq::net\" = \"trace\" }"), "{shown}");
+    }
+
+    #[test]
+    fn every_setting_of_the_core_has_a_key() {
+        let debug = format!("{:#?}", Settings::default());
+        let fields = debug.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(':')).map(|(name, _)| name);
+        for field in fields {
+            let stem = field.trim_end_matches("_ms").trim_end_matches("_s");
+            let known = keys().iter().any(|key| key.name.ends_with(&format!(".{stem}")));
+            // The seed is drawn at every start: a seed that is known lets strangers choose where they hash to.
+            assert!(known || field == "hash_seed", "{field} has no key");
+        }
+    }
+
+    #[test]
+    fn cpus_may_be_ranges_where_lists_are_text() {
+        let mut config = Config::default();
+        let key = find("runtime.cpus").expect("a key");
+        assert_eq!((key.set)(&mut config, &Value::Untyped("0-2,7".into())), Ok(()));
+        assert_eq!(config.runtime.cpus, Some(vec![0, 1, 2, 7]));
+        for text in ["", "0,0", "2-1", "0-99999999", "x"] {
+            assert!((key.set)(&mut config, &Value::Untyped(text.into())).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_recognized() {
+        assert_eq!(suggestion("limits.packet_size_maximum"), Some("limits.packet_size_max"));
+        assert_eq!(suggestion("packet_size_max"), Some("limits.packet_size_max"));
+        assert_eq!(suggestion("limits.shards"), Some("runtime.shards"));
+        assert_eq!(suggestion("listne"), Some("listen"));
+        assert_eq!(suggestion("persistence_location"), None);
+    }
+}

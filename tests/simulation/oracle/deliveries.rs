@@ -1,0 +1,300 @@
+//! Each delivery by itself, and each client's deliveries in their order: only what was published, unaltered, to those
+//! who subscribed, in the right quality, not too often and in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::sessions::Subscription;
+use super::{Case, Figures};
+use crate::history::{Delivery, Key, Message, Order, What};
+use crate::wire::{Properties, Value, property};
+use crate::world::Finding;
+
+/// A delivery that is not a repetition, with all that it may be.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub order: Order,
+    pub client: usize,
+    pub session: u32,
+    pub key: Key,
+    pub qos: u8,
+    pub retain: bool,
+    /// Forwarded when it was published.
+    pub live: bool,
+    /// Sent because of a new subscription.
+    pub replayed: bool,
+    /// As a member of a group.
+    pub shared: bool,
+}
+
+#[derive(Default)]
+pub struct Deliveries {
+    pub seen: Vec<Seen>,
+    /// Positions in `seen`.
+    pub by_key: BTreeMap<Key, Vec<usize>>,
+}
+
+/// What a client's session remembers of what it got.
+#[derive(Default)]
+struct Memory {
+    session: u32,
+    by_packet_id: BTreeSet<(u16, Key)>,
+    /// Highest sequence of a publisher on a topic at published and received QoS.
+    highest: BTreeMap<(u32, String, u8, u8), u32>,
+    highest_retained: BTreeMap<(u32, String, u8, u8), u32>,
+    live: BTreeMap<Key, usize>,
+    total: BTreeMap<Key, usize>,
+    replayed_by_topic: BTreeMap<String, usize>,
+}
+
+impl Deliveries {
+    pub fn of<'a>(&'a self, key: Key) -> impl Iterator<Item = &'a Seen> {
+        self.by_key.get(&key).into_iter().flatten().map(|index| &self.seen[*index])
+    }
+
+    pub fn check(case: &Case<'_>, figures: &mut Figures) -> Result<Self, Finding> {
+        let mut deliveries = Self::default();
+        let mut memories: BTreeMap<usize, Memory> = BTreeMap::new();
+        for (order, entry) in case.history.entries.iter().enumerate() {
+            let memory = memories.entry(entry.client).or_default();
+            match &entry.what {
+                What::Connect(_) => {
+                    let begins = case.sessions.begins.get(&entry.client);
+                    if begins.is_some_and(|begins| begins.binary_search(&order).is_ok()) {
+                        *memory = Memory { session: memory.session + 1, ..Memory::default() };
+                    }
+                }
+                What::Delivery(delivery) => {
+                    figures.deliveries += 1;
+                    let fail = |rule: String| Finding::new(rule, entry.client, delivery.key);
+                    let Some(key) = delivery.key else {
+                        check_clear(case, entry.client, order, delivery).map_err(fail)?;
+                        continue;
+                    };
+                    let message = case.history.messages.get(&key).ok_or_else(|| fail("nobody published it".into()))?;
+                    check_content(case, order, key, message, delivery).map_err(fail)?;
+                    let mut seen = explain(case, entry.client, order, key, message, delivery).map_err(fail)?;
+                    seen.session = memory.session;
+                    let again = delivery.dup && !memory.by_packet_id.insert((delivery.packet_id, key));
+                    memory.by_packet_id.insert((delivery.packet_id, key));
+                    if delivery.known || again {
+                        continue;
+                    }
+                    check_count(case, memory, &seen, message).map_err(fail)?;
+                    check_order(case, memory, &seen, message).map_err(fail)?;
+                    deliveries.by_key.entry(key).or_default().push(deliveries.seen.len());
+                    deliveries.seen.push(seen);
+                }
+                _ => {}
+            }
+        }
+        Ok(deliveries)
+    }
+}
+
+/// An empty payload: somebody must have published one to this topic.
+fn check_clear(case: &Case<'_>, client: usize, order: Order, delivery: &Delivery) -> Result<(), String> {
+    let published = case.history.entries[..order]
+        .iter()
+        .any(|entry| matches!(&entry.what, What::Clear { topic } if *topic == delivery.topic));
+    if !published || !delivery.payload.is_empty() {
+        return Err("a payload that nobody published".into());
+    }
+    let subscribed = case.sessions.of(client).iter().any(|s| s.may_from < order && s.matches(&delivery.topic));
+    if subscribed { Ok(()) } else { Err("it matches no subscription".into()) }
+}
+
+fn check_content(case: &Case<'_>, order: Order, key: Key, message: &Message, delivery: &Delivery) -> Result<(), String> {
+    let life = case.messages.lives.get(&key).ok_or("nobody sent it")?;
+    if life.sent > order {
+        return Err("it was delivered before it was sent".into());
+    }
+    if message.payload != delivery.payload {
+        return Err("its payload was altered".into());
+    }
+    if message.topic != delivery.topic {
+        return Err(format!("its topic was altered: {:?}", delivery.topic));
+    }
+    let is_5 = case.sessions.connections_of(case.history.entries[order].client).any(|c| c.connecting.version.is_5());
+    let forwarded = sorted(&message.properties);
+    let received = sorted(&delivery.properties);
+    if is_5 && forwarded != received {
+        return Err(format!("its properties were altered: {forwarded:?} {received:?}"));
+    }
+    let expiry = delivery.properties.iter().find(|(id, _)| *id == property::MESSAGE_EXPIRY);
+    match (message.expiry_s, expiry) {
+        (None, Some(_)) => return Err("it has an expiry that its publisher did not give".into()),
+        (Some(_), None) if is_5 => return Err("it lost its expiry".into()),
+        (Some(given), Some((_, Value::Four(left)))) => {
+            let waited = (case.time(order) - life.sent_time).div_ceil(1000) as u32;
+            if *left > given || left.saturating_add(waited).saturating_add(1) < given {
+                return Err(format!("an expiry of {given} s became {left} s after at most {waited} s"));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Forwarded properties with user properties in their order and the rest in any.
+fn sorted(properties: &Properties) -> Properties {
+    let changing = [property::MESSAGE_EXPIRY, property::TOPIC_ALIAS, property::SUBSCRIPTION_ID];
+    let mut list: Properties = properties.iter().filter(|(id, _)| !changing.contains(id)).cloned().collect();
+    list.sort_by_key(|(id, _)| *id);
+    list
+}
+
+/// Which subscriptions can have brought this delivery.
+fn explain(
+    case: &Case<'_>,
+    client: usize,
+    order: Order,
+    key: Key,
+    message: &Message,
+    delivery: &Delivery,
+) -> Result<Seen, String> {
+    let sent = case.messages.lives[&key].sent;
+    let is_5 = case.sessions.connections_of(client).any(|c| c.connecting.version.is_5());
+    let ids: BTreeSet<u32> = delivery
+        .properties
+        .iter()
+        .filter_map(|(_, value)| match value {
+            Value::Variable(id) => Some(*id),
+            _ => None,
+        })
+        .collect();
+    let all: Vec<&Subscription> =
+        case.sessions.of(client).iter().filter(|s| s.matches(&message.topic) && s.may_cover(sent, order)).collect();
+    if all.is_empty() {
+        return Err("it matches no subscription that was in force after it was sent".into());
+    }
+    let ids_are = |expected: &BTreeSet<u32>| !is_5 || *expected == ids;
+    let own = key.client() == client;
+    let shared = all.iter().filter(|s| s.share.is_some()).any(|s| {
+        delivery.qos == message.qos.min(s.qos)
+            && ids_are(&s.id.into_iter().collect())
+            && delivery.retain == (message.retain && s.retain_as_published)
+    });
+    let plain: Vec<&Subscription> = all.iter().copied().filter(|s| s.share.is_none()).collect();
+    let replayed = delivery.retain
+        && message.retain
+        && plain.iter().any(|s| {
+            s.retain_handling != 2 && delivery.qos == message.qos.min(s.qos) && ids_are(&s.id.into_iter().collect())
+        });
+    let must = |s: &Subscription| s.certainly_covers(sent, order) && !(s.no_local && own);
+    let mut by_filter: BTreeMap<&str, Vec<&Subscription>> = BTreeMap::new();
+    for subscription in &plain {
+        by_filter.entry(&subscription.filter).or_default().push(subscription);
+    }
+    let groups: Vec<(bool, Vec<&Subscription>)> =
+        by_filter.into_values().map(|versions| (versions.iter().any(|s| must(s)), versions)).collect();
+    let mut chosen = Vec::new();
+    let live = combinations(&groups, &mut chosen, &mut |set| {
+        let takes: Vec<&&Subscription> = set.iter().filter(|s| !(s.no_local && own && !key.is_will())).collect();
+        let id_set = |list: &[&&Subscription]| list.iter().filter_map(|s| s.id).collect::<BTreeSet<u32>>();
+        let every: Vec<&&Subscription> = set.iter().collect();
+        let max = |list: &[&&Subscription]| list.iter().map(|s| s.qos).max();
+        !takes.is_empty()
+            && [&takes, &every].iter().any(|list| max(list).is_some_and(|qos| delivery.qos == message.qos.min(qos)))
+            && (ids_are(&id_set(&takes)) || ids_are(&id_set(&every)))
+            && delivery.retain == (message.retain && every.iter().any(|s| s.retain_as_published))
+    });
+    if !(live || replayed || shared) {
+        return Err(format!(
+            "its QoS {}, RETAIN {} or subscription identifiers {ids:?} fit no set of the subscriptions {all:#?}",
+            delivery.qos, delivery.retain
+        ));
+    }
+    Ok(Seen { order, client, session: 0, key, qos: delivery.qos, retain: delivery.retain, live, replayed, shared })
+}
+
+/// Tries every choice of at most one version for each filter, none only where none must be in force.
+fn combinations<'a>(
+    groups: &[(bool, Vec<&'a Subscription>)],
+    chosen: &mut Vec<&'a Subscription>,
+    fits: &mut dyn FnMut(&[&'a Subscription]) -> bool,
+) -> bool {
+    let Some(((must, versions), rest)) = groups.split_first() else { return fits(chosen) };
+    if !must && combinations(rest, chosen, fits) {
+        return true;
+    }
+    for version in versions {
+        chosen.push(version);
+        let found = combinations(rest, chosen, fits);
+        chosen.pop();
+        if found {
+            return true;
+        }
+    }
+    false
+}
+
+fn check_count(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Message) -> Result<(), String> {
+    if seen.shared {
+        return Ok(());
+    }
+    let life = &case.messages.lives[&seen.key];
+    let live_limit = if message.qos == 1 { life.times.max(1) } else { 1 };
+    let subscribes = case
+        .sessions
+        .of(seen.client)
+        .iter()
+        .filter(|s| s.share.is_none() && s.retain_handling != 2 && s.matches(&message.topic))
+        .filter(|s| s.may_from < seen.order && s.may_until > life.sent && s.session == seen.session)
+        .count();
+    let replay_limit = if message.retain { subscribes } else { 0 };
+    let total = memory.total.entry(seen.key).or_default();
+    *total += 1;
+    if *total > live_limit + replay_limit {
+        return Err(format!("it was delivered {total} times, at most {live_limit} live and {replay_limit} retained are right"));
+    }
+    if seen.live && !seen.replayed {
+        let live = memory.live.entry(seen.key).or_default();
+        *live += 1;
+        if *live > live_limit {
+            return Err(format!("it was delivered {live} times, at most {live_limit} are right"));
+        }
+    }
+    if seen.replayed && !seen.live {
+        let count = memory.replayed_by_topic.entry(message.topic.clone()).or_default();
+        *count += 1;
+        let subscribes = case
+            .sessions
+            .of(seen.client)
+            .iter()
+            .filter(|s| s.share.is_none() && s.retain_handling != 2 && s.matches(&message.topic))
+            .filter(|s| s.may_from < seen.order && s.session == seen.session)
+            .count();
+        if *count > subscribes {
+            return Err(format!("{count} retained messages of one topic for {subscribes} subscriptions"));
+        }
+    }
+    Ok(())
+}
+
+/// Section 4.6, and for retained messages: none that is older than a retained one that the client already had. A
+/// message of QoS 1 that its publisher sent again may come again, after later ones.
+fn check_order(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Message) -> Result<(), String> {
+    if seen.shared || seen.key.is_will() {
+        return Ok(());
+    }
+    let sent_again = message.qos == 1 && case.messages.lives[&seen.key].times > 1;
+    let flow = (seen.key.publisher, message.topic.clone(), message.qos, seen.qos);
+    let sequence = seen.key.sequence;
+    let newest = if seen.replayed { &memory.highest_retained } else { &memory.highest };
+    if let Some(newest) = newest.get(&flow)
+        && sequence < *newest
+        && !sent_again
+    {
+        let kind = if seen.replayed { "a retained" } else { "a live" };
+        return Err(format!("{kind} message came after number {newest} of the same publisher, topic and QoS"));
+    }
+    let raise = |map: &mut BTreeMap<_, u32>| {
+        let highest = map.entry(flow.clone()).or_insert(0);
+        *highest = (*highest).max(sequence);
+    };
+    raise(&mut memory.highest);
+    if message.retain {
+        raise(&mut memory.highest_retained);
+    }
+    Ok(())
+}

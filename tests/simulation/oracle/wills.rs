@@ -1,0 +1,116 @@
+//! Wills (sections 3.1.2.5, 3.1.3.2.2 and 3.14.2.1): when they go out, and when not.
+
+use super::sessions::Connection;
+use super::{Case, Figures};
+use crate::history::{Key, NEVER, Order, Time, What};
+use crate::world::Finding;
+
+/// What becomes of a will.
+enum Fate {
+    /// It goes out, at the latest at this time.
+    Due(Time),
+    Never,
+    /// The specification, or what can be known, leaves it open.
+    Open,
+}
+
+/// Decides each will, notes when those that must go out have, and looks for those that went out too early or at all.
+pub fn check(case: &mut Case<'_>, figures: &mut Figures) -> Result<(), Finding> {
+    let wills: Vec<(Key, u32, Connection)> = case
+        .sessions
+        .connections
+        .values()
+        .filter_map(|connection| connection.connecting.will.map(|(key, delay)| (key, delay, connection.clone())))
+        .collect();
+    for (key, delay_s, connection) in wills {
+        let expiry_s = match connection.disconnect {
+            Some((_, Some(changed))) => changed.min(connection.connecting.session_expiry_s),
+            _ => connection.connecting.session_expiry_s,
+        };
+        let delay = u64::from(delay_s.min(expiry_s)) * 1000;
+        let next = case.sessions.connections_of(connection.client).find(|next| next.connect > connection.connect);
+        let fate = fate(&connection, delay, next);
+        let first = first_delivery(case, key);
+        if let Some((order, time)) = first {
+            if connection.end >= order {
+                return Err(Finding::new("a will went out before its connection ended", connection.client, Some(key)));
+            }
+            let alone = next.is_none_or(|next| next.connect > order);
+            if alone && time < connection.end_time.saturating_add(delay) {
+                return Err(Finding::new("a will went out before its delay had passed", connection.client, Some(key)));
+            }
+        }
+        match fate {
+            Fate::Never => {
+                figures.wills += 1;
+                if first.is_some() {
+                    return Err(Finding::new("a will that must not go out did", connection.client, Some(key)));
+                }
+            }
+            Fate::Due(time) => {
+                figures.wills += 1;
+                let due = case.history.entries.partition_point(|entry| entry.time <= time.saturating_add(1100));
+                if due < case.history.entries.len()
+                    && let Some(life) = case.messages.lives.get_mut(&key)
+                {
+                    life.accepted = due.max(connection.server_end);
+                }
+            }
+            Fate::Open => {}
+        }
+    }
+    Ok(())
+}
+
+fn fate(connection: &Connection, delay: Time, next: Option<&Connection>) -> Fate {
+    if connection.connected == NEVER {
+        return Fate::Open;
+    }
+    if connection.server_end == NEVER {
+        return Fate::Never;
+    }
+    if let Some((code, _)) = connection.disconnect {
+        if connection.disconnect_arrived != NEVER {
+            let taken_over = next.is_some_and(|next| next.connect < connection.disconnect_arrived);
+            let timed_out =
+                connection.connecting.keep_alive_s > 0 && !connection.server_end_reason.contains("ByClient");
+            if taken_over || timed_out {
+                return Fate::Open;
+            }
+            if code != 0x04 {
+                return Fate::Never;
+            }
+        } else {
+            return Fate::Open;
+        }
+    }
+    if delay == 0 {
+        return Fate::Due(connection.server_end_time);
+    }
+    let Some(next) = next else { return Fate::Due(connection.server_end_time + delay) };
+    if next.connected != NEVER {
+        if next.connected_time < connection.end_time.saturating_add(delay) {
+            if next.connecting.clean_start {
+                return Fate::Due(next.connected_time);
+            }
+            if next.session_present == Some(true) {
+                return Fate::Never;
+            }
+        }
+        if next.connect_time > connection.server_end_time.saturating_add(delay + 1500) {
+            return Fate::Due(connection.server_end_time + delay);
+        }
+        return Fate::Open;
+    }
+    if next.connect_time > connection.server_end_time.saturating_add(delay + 1500) {
+        return Fate::Due(connection.server_end_time + delay);
+    }
+    Fate::Open
+}
+
+fn first_delivery(case: &Case<'_>, key: Key) -> Option<(Order, Time)> {
+    case.history.entries.iter().enumerate().find_map(|(order, entry)| match &entry.what {
+        What::Delivery(delivery) if delivery.key == Some(key) => Some((order, entry.time)),
+        _ => None,
+    })
+}

@@ -1,0 +1,55 @@
+//! What varies from run to run: the broker's settings and the run's temper.
+
+use ringmq::broker::Settings;
+use ringmq::routing::Strategy;
+
+use crate::random::Random;
+
+/// How a run is.
+pub struct Scenario {
+    pub clients: usize,
+    pub phases: usize,
+    pub steps_per_phase: usize,
+    /// Percent of the network's steps that break a connection.
+    pub breaks: u64,
+    pub never_reads: u64,
+    /// Bounds so small that they are hit.
+    pub tight: bool,
+}
+
+pub fn scenario(random: &mut Random) -> Scenario {
+    Scenario {
+        clients: *random.pick(&[3, 5, 8, 12, 20, 40]),
+        phases: 2 + random.below(3),
+        steps_per_phase: *random.pick(&[300, 800, 1500]),
+        breaks: *random.pick(&[0, 0, 3, 10]),
+        never_reads: *random.pick(&[0, 0, 2]),
+        tight: random.chance(20),
+    }
+}
+
+pub fn settings(random: &mut Random, tight: bool) -> Settings {
+    let mut settings = Settings {
+        hash_seed: random.next(),
+        receive_maximum: *random.pick(&[1, 3, 20, 1024]),
+        in_flight_max: *random.pick(&[1, 2, 10, 1024]),
+        topic_alias_max: *random.pick(&[0, 2, 32]),
+        topic_alias_out_max: *random.pick(&[0, 1, 32]),
+        queue_qos0: random.chance(30),
+        shared_strategy: *random.pick(&[
+            Strategy::LeastInFlight,
+            Strategy::RoundRobin,
+            Strategy::Random,
+            Strategy::Sticky,
+            Strategy::HashClientId,
+            Strategy::HashTopic,
+        ]),
+        payload_format_checked: random.chance(30),
+        ..Settings::default()
+    };
+    if tight {
+        settings.queued_messages_max = *random.pick(&[3, 10]);
+        settings.queued_bytes_max = *random.pick(&[20_000, 200_000]);
+    }
+    settings
+}
