@@ -232,11 +232,52 @@ fn mqtt_3_4_2_2_reason_strings_fit_the_maximum_packet_size() {
     a.expect_nothing();
 }
 
+/// A client that leaves no room for its CONNACK is refused before it takes over anything [MQTT-3.1.2-24].
+#[test]
+fn mqtt_3_1_2_24_connack_that_does_not_fit() {
+    let rig = Rig::new();
+    let mut earlier = rig.connect_v5("a");
+    for size in 1..100u32 {
+        let mut client = rig.attempt(&Connect::v5("a").property(MAXIMUM_PACKET_SIZE, size));
+        assert!(client.unread() <= size as usize, "{size}");
+        match client.try_next() {
+            Some(Packet::ConnAck(connack)) if connack.reason == 0 => {
+                earlier.expect_closed_with(0x8E);
+                earlier = client;
+            }
+            Some(Packet::ConnAck(connack)) => {
+                assert_eq!(connack.reason, 0x95, "{size}");
+                client.expect_closed();
+                earlier.ping();
+            }
+            Some(other) => panic!("{other:?}"),
+            None => client.expect_closed(),
+        }
+    }
+    earlier.ping();
+}
+
+/// An answer that does not fit ends the connection with 0x95: the client would wait for it [MQTT-3.1.2-24].
+#[test]
+fn mqtt_3_1_2_24_answer_that_does_not_fit() {
+    let rig = Rig::new();
+    let names: Vec<String> = (0..100).map(|number| format!("t/{number}")).collect();
+    let filters: Vec<(&str, u8)> = names.iter().map(|name| (&name[..], 0)).collect();
+    let connect = Connect::v5("a").property(MAXIMUM_PACKET_SIZE, 60u32);
+    let mut a = rig.connect(&connect);
+    a.subscribe(&filters[..50]);
+    a.send(&subscribe(5, 1, &[], &filters));
+    a.expect_closed_with(0x95);
+    let mut a = rig.connect(&connect);
+    a.send(&unsubscribe(5, 1, &names.iter().map(String::as_str).collect::<Vec<_>>()));
+    a.expect_closed_with(0x95);
+}
+
 /// The same of the DISCONNECT that ends a connection ([MQTT-3.14.2-3], [MQTT-3.14.2-4]).
 #[test]
 fn mqtt_3_14_2_3_disconnect_fits_the_maximum_packet_size() {
     let rig = Rig::new();
-    for size in [5u32, 10, 30] {
+    for size in [20u32, 30, 60] {
         let mut a = rig.connect(&Connect::v5("a").property(MAXIMUM_PACKET_SIZE, size));
         a.send(&[0x00, 0x00]);
         assert!(a.unread() <= size as usize);

@@ -280,7 +280,7 @@ fn mqtt_3_3_4_4_single_copy_has_all_subscription_identifiers() {
     a.publish("t/y/z", "y");
     assert_eq!(a.take("y").properties.subscription_identifiers(), [1]);
     a.publish("u/x", "z");
-    assert_eq!(a.take("z").properties.subscription_identifiers(), []);
+    assert!(a.take("z").properties.subscription_identifiers().is_empty());
 }
 
 /// The same identifier for several subscriptions is sent for each or once; both say what matched [MQTT-3.3.4-3].

@@ -217,6 +217,31 @@ fn many_retained_messages_are_sent_in_portions() {
     }
 }
 
+/// A client that goes away in the middle gets the rest when it comes back.
+#[test]
+fn retained_messages_go_on_after_a_reconnect() {
+    let rig = Rig::new();
+    let mut publisher = rig.connect_v5("p");
+    for number in 0..300 {
+        publisher.retain(&format!("t/{number}"), &number.to_string());
+    }
+    let connect = Connect::v5("a").session(100).property(RECEIVE_MAXIMUM, 10u16);
+    let mut a = rig.connect(&connect);
+    a.subscribe(&[("t/+", 1)]);
+    let mut received = Vec::new();
+    for _ in 0..50 {
+        let publish = a.next_publish();
+        a.puback(publish.packet_id);
+        received.push(String::from_utf8(publish.payload).unwrap());
+    }
+    a.break_off();
+    received.extend(rig.connect(&connect).take_all());
+    let mut numbers: Vec<u32> = received.iter().map(|payload| payload.parse().unwrap()).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers, (0..300).collect::<Vec<_>>());
+}
+
 /// A message that is replaced while its predecessor is on its way comes last: a subscriber never ends with the older
 /// one.
 #[test]

@@ -174,6 +174,20 @@ fn qos_1_is_sent_to_another_member() {
     group[1 - number].take("x");
 }
 
+/// While nobody else is connected, a message stays with the member that was sent it.
+#[test]
+fn message_stays_while_nobody_else_is_connected() {
+    let rig = Rig::new();
+    let mut group = members(&rig, 2, 1);
+    group[1].break_off();
+    let mut publisher = rig.connect_v5("p");
+    publisher.publish_qos1("t", "sent");
+    assert_eq!(group[0].next_publish().payload, b"sent");
+    group[0].break_off();
+    let mut again = rig.connect(&member(0));
+    assert!(again.take("sent").dup);
+}
+
 /// "If a Client responds with a PUBACK or PUBREC containing a Reason Code of 0x80 or greater to a PUBLISH packet from
 /// the Server, the Server MUST discard the Application Message and not attempt to send it to any other Subscriber"
 /// [MQTT-4.8.2-6].

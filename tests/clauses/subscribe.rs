@@ -129,7 +129,7 @@ fn mqtt_3_8_4_3_identical_subscription_is_replaced() {
     // Without an identifier the old one goes too.
     a.subscribe(&[("t", DO_NOT_SEND)]);
     publisher.publish("t", "y");
-    assert_eq!(a.take("y").properties.subscription_identifiers(), []);
+    assert!(a.take("y").properties.subscription_identifiers().is_empty());
     assert_eq!(a.unsubscribe(&["t"]), [0]);
     publisher.publish("t", "z");
     a.expect_nothing();

@@ -46,6 +46,18 @@ fn mqtt_3_1_2_8_will_is_published_for_every_failure() {
     watcher.expect_nothing();
 }
 
+/// A will without delay is published when its session is taken over, even if the session goes on (section 3.1.3.2.2).
+#[test]
+fn will_without_delay_is_published_at_take_over() {
+    let rig = Rig::new();
+    let mut watcher = watcher(&rig);
+    let mut old = rig.connect(&with_will("a").session(100));
+    let new = rig.connect(&Connect::v5("a").session(100));
+    old.expect_closed_with(0x8E);
+    assert!(new.connack.session_present);
+    watcher.take("will");
+}
+
 /// "The Will Message MUST be removed from the stored Session State in the Server once it has been published or the
 /// Server has received a DISCONNECT packet with a Reason Code of 0x00" [MQTT-3.1.2-10].
 #[test]

@@ -181,7 +181,10 @@ impl Client {
             && self.subscribing.is_empty()
             && self.unsubscribing.is_empty()
             && self.incoming.is_empty()
-            && self.connection.as_ref().is_none_or(|c| c.connected && c.pings == 0 && c.buffer.is_empty() && c.in_flight.is_empty())
+            && self
+                .connection
+                .as_ref()
+                .is_none_or(|c| c.connected && c.pings == 0 && c.buffer.is_empty() && c.in_flight.is_empty())
     }
 
     pub fn unfinished(&self) -> String {
@@ -204,7 +207,10 @@ impl Client {
             let Some(connection) = &mut self.connection else { return Ok(()) };
             let Some((packet, size)) = wire::scan(self.version, &connection.buffer)? else { return Ok(()) };
             if size > connection.packet_size_max {
-                return Err(format!("a packet of {size} bytes exceeds the Maximum Packet Size {}", connection.packet_size_max));
+                return Err(format!(
+                    "a packet of {size} bytes exceeds the Maximum Packet Size {}",
+                    connection.packet_size_max
+                ));
             }
             connection.buffer.drain(..size);
             if connection.disconnect_received {
@@ -398,7 +404,8 @@ impl Client {
             if connection.in_flight.len() > usize::from(connection.receive_maximum) {
                 return Err(format!("more in flight than the Receive Maximum {}", connection.receive_maximum));
             }
-            let held = if publish.qos == 1 { self.unacknowledged.get(&packet_id) } else { self.incoming.get(&packet_id) };
+            let held =
+                if publish.qos == 1 { self.unacknowledged.get(&packet_id) } else { self.incoming.get(&packet_id) };
             if let Some(held) = held {
                 if *held != key || !publish.dup {
                     return Err(format!("the packet identifier of {held:?}, which is not acknowledged"));

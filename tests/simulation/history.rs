@@ -191,7 +191,8 @@ impl History {
                 Some(*other) == key || (key.is_none() && entry.client == client)
             }
             What::Delivery(delivery) => {
-                entry.client == client && (key.is_none() || delivery.key.map(|k| k.publisher) == key.map(|k| k.publisher))
+                entry.client == client
+                    && (key.is_none() || delivery.key.map(|k| k.publisher) == key.map(|k| k.publisher))
                     || (key.is_some() && delivery.key == key)
             }
             _ => entry.client == client || key.is_some_and(|key| key.client() == entry.client),
@@ -214,7 +215,11 @@ impl History {
             let _ = writeln!(text, "  {order:>6} step {step:>6} t {time:>7} c{client} #{connection}: {line}");
         }
         if let Some(key) = key {
-            let _ = writeln!(text, "  {key:?}: {:?}", self.messages.get(&key).map(|m| (&m.topic, m.qos, m.retain, m.expiry_s)));
+            let _ = writeln!(
+                text,
+                "  {key:?}: {:?}",
+                self.messages.get(&key).map(|m| (&m.topic, m.qos, m.retain, m.expiry_s))
+            );
         }
         text
     }

@@ -40,7 +40,8 @@ impl Node {
     pub fn poll_peers(&mut self) {
         let mut messages: Vec<_> = std::iter::from_fn(|| self.shard.poll_peer()).collect();
         messages.sort_by_key(|(_, message)| message.class());
-        self.outbox.extend(messages.into_iter().map(|(to, message)| (usize::from(to.0), Item::Peer(usize::MAX, message))));
+        self.outbox
+            .extend(messages.into_iter().map(|(to, message)| (usize::from(to.0), Item::Peer(usize::MAX, message))));
         self.outbox.extend(self.handovers.drain(..).map(|(to, link)| (to, Item::Link(link))));
     }
 }

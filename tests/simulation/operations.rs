@@ -17,9 +17,17 @@ fn is_mixed(filter: &str) -> bool {
 }
 
 /// Writes a CONNECT for the link `link`.
-pub fn connect(client: &mut Client, random: &mut Random, history: &mut History, number: u32, link: usize, gently: bool) {
+pub fn connect(
+    client: &mut Client,
+    random: &mut Random,
+    history: &mut History,
+    number: u32,
+    link: usize,
+    gently: bool,
+) {
     let version = client.version;
-    let clean_start = client.must_clean || client.always_clean || (version != Version::V3_1 && !gently && random.chance(25));
+    let clean_start =
+        client.must_clean || client.always_clean || (version != Version::V3_1 && !gently && random.chance(25));
     let session_expiry_s = match version {
         Version::V5_0 if gently && client.last_expiry_s.is_some() => client.last_expiry_s.unwrap_or(0),
         Version::V5_0 => *random.pick(&[0, 5, 60, u32::MAX, u32::MAX]),
@@ -176,7 +184,8 @@ fn publish(client: &mut Client, random: &mut Random, history: &mut History, qos_
         }
     }
     let packet_id = if qos > 0 { client.packet_id() } else { 0 };
-    let packet = Publish { dup: false, qos, retain, topic: topic_sent, packet_id, properties, payload: payload.clone() };
+    let packet =
+        Publish { dup: false, qos, retain, topic: topic_sent, packet_id, properties, payload: payload.clone() };
     let marker = if clear {
         history.record(client.index, number, What::Clear { topic });
         None
@@ -204,7 +213,8 @@ fn payload(key: Key, topic: &str, random: &mut Random) -> Vec<u8> {
 fn forwardable(random: &mut Random) -> Properties {
     let mut properties = Properties::new();
     for number in 0..*random.pick(&[0, 0, 1, 3]) {
-        properties.push((property::USER, Value::Pair(format!("name{}", number / 2), format!("value{}", random.below(9)))));
+        properties
+            .push((property::USER, Value::Pair(format!("name{}", number / 2), format!("value{}", random.below(9)))));
     }
     if random.chance(15) {
         properties.push((property::CONTENT_TYPE, Value::Text("text/plain".into())));

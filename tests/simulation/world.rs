@@ -63,7 +63,8 @@ impl World {
             .collect();
         let clients = (0..scenario.clients)
             .map(|index| {
-                let version = *random.pick(&[Version::V3_1, Version::V3_1_1, Version::V5_0, Version::V5_0, Version::V5_0]);
+                let version =
+                    *random.pick(&[Version::V3_1, Version::V3_1_1, Version::V5_0, Version::V5_0, Version::V5_0]);
                 Client::new(index, version, version == Version::V3_1 && random.chance(50))
             })
             .collect();
@@ -290,7 +291,9 @@ impl World {
                 match packet {
                     Received::ConnAck { .. } => orphan.connected = true,
                     Received::Disconnect { code: 0x8E | 0x8D } => orphan.taken_over = true,
-                    Received::Disconnect { code } => return Err(fail(format!("DISCONNECT {code:#04x} at a take-over"))),
+                    Received::Disconnect { code } => {
+                        return Err(fail(format!("DISCONNECT {code:#04x} at a take-over")));
+                    }
                     _ => {}
                 }
                 orphan.buffer.drain(..size);
@@ -537,11 +540,8 @@ impl World {
 
     /// Brings everybody online (or, unless `all`, most), lets everything be read and acknowledged, and waits until nothing moves.
     fn come_to_rest(&mut self, all: bool) -> Result<(), Finding> {
-        let absent: Vec<bool> = self
-            .clients
-            .iter()
-            .map(|client| client.connection.is_none() && !all && self.random.chance(40))
-            .collect();
+        let absent: Vec<bool> =
+            self.clients.iter().map(|client| client.connection.is_none() && !all && self.random.chance(40)).collect();
         for client in &mut self.clients {
             client.reading = true;
         }
@@ -572,8 +572,11 @@ impl World {
             }
         }
         let stuck = self.clients.iter().find(|client| !client.is_settled()).map_or(0, |client| client.index);
-        let work: Vec<_> =
-            self.nodes.iter().map(|node| (node.shard.has_work(), node.inbox.len(), node.shard.next_deadline())).collect();
+        let work: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|node| (node.shard.has_work(), node.inbox.len(), node.shard.next_deadline()))
+            .collect();
         let unfinished = self.clients.get(stuck).map(Client::unfinished);
         let rule = format!(
             "the broker does not come to rest: work, inbox and deadline of its shards are {work:?}, unfinished at the \

@@ -103,7 +103,13 @@ fn check_clear(case: &Case<'_>, client: usize, order: Order, delivery: &Delivery
     if subscribed { Ok(()) } else { Err("it matches no subscription".into()) }
 }
 
-fn check_content(case: &Case<'_>, order: Order, key: Key, message: &Message, delivery: &Delivery) -> Result<(), String> {
+fn check_content(
+    case: &Case<'_>,
+    order: Order,
+    key: Key,
+    message: &Message,
+    delivery: &Delivery,
+) -> Result<(), String> {
     let life = case.messages.lives.get(&key).ok_or("nobody sent it")?;
     if life.sent > order {
         return Err("it was delivered before it was sent".into());
@@ -245,7 +251,9 @@ fn check_count(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     let total = memory.total.entry(seen.key).or_default();
     *total += 1;
     if *total > live_limit + replay_limit {
-        return Err(format!("it was delivered {total} times, at most {live_limit} live and {replay_limit} retained are right"));
+        return Err(format!(
+            "it was delivered {total} times, at most {live_limit} live and {replay_limit} retained are right"
+        ));
     }
     if seen.live && !seen.replayed {
         let live = memory.live.entry(seen.key).or_default();

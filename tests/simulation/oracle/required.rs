@@ -29,7 +29,8 @@ pub fn check(case: &Case<'_>, deliveries: &Deliveries, figures: &mut Figures) ->
                 continue;
             }
             figures.required += 1;
-            let delivered = deliveries.of(*key).any(|seen| seen.client == client && seen.order < rest && !seen.shared_only());
+            let delivered =
+                deliveries.of(*key).any(|seen| seen.client == client && seen.order < rest && !seen.shared_only());
             if !delivered {
                 let rule = format!("it was not delivered to c{client} by {rest}, whose subscriptions are {must:?}");
                 return Err(Finding::new(rule, client, Some(*key)));
@@ -57,12 +58,9 @@ fn is_due(case: &Case<'_>, client: usize, key: Key, message: &Message, life: &Li
 
 /// An expiry that passed, a size that the client does not take, a drop that the broker reported.
 pub fn is_excused(case: &Case<'_>, client: usize, message: &Message, life: &Life, rest: Order) -> bool {
-    let expired = message
-        .expiry_s
-        .is_some_and(|expiry| case.time(rest) + 1000 >= life.sent_time + u64::from(expiry) * 1000);
-    expired
-        || case.too_large(client, size_max(message), rest)
-        || case.dropped(client, life.sent, rest, &QUEUE_DROPS)
+    let expired =
+        message.expiry_s.is_some_and(|expiry| case.time(rest) + 1000 >= life.sent_time + u64::from(expiry) * 1000);
+    expired || case.too_large(client, size_max(message), rest) || case.dropped(client, life.sent, rest, &QUEUE_DROPS)
 }
 
 /// No PUBLISH with this message is larger, in bytes.

@@ -75,7 +75,11 @@ fn check_stale(case: &Case<'_>, deliveries: &Deliveries, writes: &Writes<'_>) ->
             .unwrap_or(seen.order);
         let Some(own) = list.iter().find(|write| write.key == Some(seen.key)) else { continue };
         // A session that was away may bring what an older subscription asked for.
-        let asked = if case.sessions.online(seen.client, asked).is_some_and(|c| c.covers(asked, seen.order)) { asked } else { continue };
+        let asked = if case.sessions.online(seen.client, asked).is_some_and(|c| c.covers(asked, seen.order)) {
+            asked
+        } else {
+            continue;
+        };
         if let Some(newer) = list.iter().find(|w| w.certain && w.sent > own.resolved && w.resolved < asked) {
             let rule = format!("a retained message that {:?} had replaced", newer.key);
             return Err(Finding::new(rule, seen.client, Some(seen.key)));

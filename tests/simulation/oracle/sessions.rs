@@ -333,7 +333,8 @@ impl Walk<'_> {
         let Some(connection) = self.sessions.connections.get(&number) else { return };
         let (connect, end, clean) = (connection.connect, connection.end, connection.connecting.clean_start);
         if connection.connected == NEVER {
-            let lasting = |number: u32| self.sessions.connections[&number].expiries().iter().all(|expiry| *expiry == u32::MAX);
+            let lasting =
+                |number: u32| self.sessions.connections[&number].expiries().iter().all(|expiry| *expiry == u32::MAX);
             let harmless = !clean && lasting(number) && self.state == State::Certain && self.last.is_some_and(lasting);
             if !harmless {
                 self.state = State::Maybe;
@@ -394,7 +395,10 @@ impl Walk<'_> {
         for whole in &filters {
             let (share, filter) = filter::split(whole);
             for subscription in &mut self.list {
-                if subscription.share.as_deref() == share && subscription.filter == filter && subscription.may_from < began {
+                if subscription.share.as_deref() == share
+                    && subscription.filter == filter
+                    && subscription.may_from < began
+                {
                     subscription.may_until = subscription.may_until.min(order);
                 }
             }
