@@ -51,7 +51,7 @@ impl Shard {
         let open: Vec<ConnectionId> = self
             .connections
             .iter()
-            .map(|(slot, connection)| ConnectionId { slot: slot as u32, generation: connection.generation })
+            .map(|(slot, connection)| ConnectionId { slot, generation: connection.generation })
             .collect();
         for id in open {
             self.close(id, CloseReason::ByServer(ReasonCode::ServerShuttingDown), None);
@@ -128,7 +128,8 @@ impl Shard {
         if self.connection(id).is_none() {
             return;
         }
-        let Connection { output, sending_len, partial, timer, .. } = self.connections.remove(id.slot as usize);
+        let Some(connection) = self.connections.remove(id.slot) else { return };
+        let Connection { output, sending_len, partial, timer, .. } = connection;
         self.held_bytes -= output.len() + sending_len + partial.size();
         self.recycle(Output::into_buffer(output));
         if let Some(timer) = timer {
@@ -223,7 +224,7 @@ impl Shard {
                 _ => {}
             }
         }
-        let session = self.sessions.remove(key.0 as usize);
+        let Some(session) = self.sessions.remove(key.0) else { return };
         let hash = session.client_hash;
         if let Ok(entry) = self.session_by_client.find_entry(hash, |known| *known == key) {
             entry.remove();

@@ -202,9 +202,9 @@ impl Shard {
             });
         }
         let generation = self.next_generation();
-        let key = SessionKey(self.sessions.insert(Session::new(generation, client_id, client_hash)) as u32);
+        let key = SessionKey(self.sessions.insert(Session::new(generation, client_id, client_hash)));
         let sessions = &self.sessions;
-        let rehash = |key: &SessionKey| sessions.get(key.0 as usize).map_or(0, |session| session.client_hash);
+        let rehash = |key: &SessionKey| sessions.get(key.0).map_or(0, |session| session.client_hash);
         self.session_by_client.insert_unique(client_hash, key, rehash);
         Ok((key, false))
     }

@@ -43,7 +43,7 @@ impl Shard {
             group: None,
             several,
         };
-        let Some(session) = self.sessions.get(key.0 as usize) else { return };
+        let Some(session) = self.sessions.get(key.0) else { return };
         if session.replays.is_some() && self.must_wait_for_retained(key, publication.topic) {
             self.hold_behind_retained(key, publication, terms);
         } else {
@@ -53,14 +53,14 @@ impl Shard {
 
     /// Sends now if nothing that must come first is waiting, and the client takes what it is sent; queues otherwise.
     pub(super) fn send_or_queue(&mut self, key: SessionKey, publication: &Publication<'_>, terms: Terms<'_>) {
-        let Some(session) = self.sessions.get_mut(key.0 as usize) else { return };
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
         let Some(id) = session.connection else {
             if terms.qos == Qos::AtMostOnce && !self.settings.queue_qos0 {
                 return self.count_drop(Some(key), DropReason::ReceiverAway);
             }
             return self.enqueue(key, delivery(publication, terms));
         };
-        let Some(connection) = self.connections.get_mut(id.slot as usize) else { return };
+        let Some(connection) = self.connections.get_mut(id.slot) else { return };
         let window = connection.send_window;
         let is_clear = connection.unsent() < OUTPUT_HIGH_WATER
             && match (&session.flow, terms.qos) {
@@ -95,7 +95,7 @@ impl Shard {
         form: Form<'_>,
         several: bool,
     ) {
-        let Some(connection) = self.connections.get_mut(id.slot as usize) else { return };
+        let Some(connection) = self.connections.get_mut(id.slot) else { return };
         if connection.output.buffer().capacity() == 0 {
             connection.output = Output::with_buffer(self.buffers.pop().unwrap_or_default());
         }
@@ -124,7 +124,7 @@ impl Shard {
 
     /// Ends a slot of the in-flight window and gives its bytes back to the budget.
     pub(super) fn settle(&mut self, key: SessionKey, packet_id: u16) {
-        let flow = self.sessions.get_mut(key.0 as usize).and_then(|session| session.flow.as_mut());
+        let flow = self.sessions.get_mut(key.0).and_then(|session| session.flow.as_mut());
         if let Some(delivery) = flow.and_then(|flow| flow.in_flight.settle(packet_id)) {
             self.held_bytes -= delivery.message.release();
         }
@@ -137,7 +137,7 @@ impl Shard {
             return self.count_drop(Some(key), DropReason::ShardFull);
         }
         while !self.queue_has_room(key, size) {
-            let Some(session) = self.sessions.get_mut(key.0 as usize) else { return };
+            let Some(session) = self.sessions.get_mut(key.0) else { return };
             match self.settings.queue_policy {
                 QueuePolicy::DropOldest => {
                     let Some(oldest) = session.flow_mut().queue.pop() else {
@@ -153,7 +153,7 @@ impl Shard {
                 }
             }
         }
-        let Some(session) = self.sessions.get_mut(key.0 as usize) else { return };
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
         self.held_bytes += delivery.message.hold();
         session.flow_mut().queue.push(delivery);
     }
@@ -224,9 +224,9 @@ impl Shard {
 
     /// Takes out what the session's client is to be sent next; `None` when it has no room or there is nothing.
     fn next_to_send(&mut self, key: SessionKey) -> Option<(ConnectionId, Next)> {
-        let session = self.sessions.get_mut(key.0 as usize)?;
+        let session = self.sessions.get_mut(key.0)?;
         let id = session.connection?;
-        let connection = self.connections.get(id.slot as usize)?;
+        let connection = self.connections.get(id.slot)?;
         let flow = session.flow.as_mut()?;
         if !takes_more(connection) {
             return None;

@@ -22,6 +22,7 @@ mod replay;
 mod retain;
 pub mod settings;
 mod shared;
+mod slots;
 mod subscribe;
 mod timeout;
 pub mod timer_wheel;
@@ -33,7 +34,6 @@ use std::rc::Rc;
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use slab::Slab;
 
 use crate::access::AuthenticationMethod;
 use crate::connection::{Connection, Output, Phase};
@@ -41,6 +41,7 @@ use crate::limits;
 use crate::routing::{Matches, RetainedTree, SessionKey, ShardIndex, TopicIndex};
 use crate::session::Session;
 use publication::Templates;
+use slots::Slots;
 use timer_wheel::TimerWheel;
 
 pub use counters::Counters;
@@ -106,8 +107,8 @@ pub struct Shard {
     authentication_methods: Vec<Box<dyn AuthenticationMethod>>,
     shutting_down: bool,
 
-    connections: Slab<Connection>,
-    sessions: Slab<Session>,
+    connections: Slots<Connection>,
+    sessions: Slots<Session>,
     session_by_client: hashbrown::HashTable<SessionKey>,
     /// Source of generations of connections and sessions.
     generation: u32,
@@ -168,8 +169,8 @@ impl Shard {
             random: SmallRng::seed_from_u64(seed),
             authentication_methods: Vec::new(),
             shutting_down: false,
-            connections: Slab::new(),
-            sessions: Slab::new(),
+            connections: Slots::new(),
+            sessions: Slots::new(),
             session_by_client: hashbrown::HashTable::new(),
             generation: 0,
             retained: RetainedTree::new(),
@@ -217,7 +218,7 @@ impl Shard {
     /// The next connection that has something to send and nothing on its way.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         while let Some(id) = self.ready.pop_front() {
-            let Some(connection) = self.connections.get_mut(id.slot as usize) else { continue };
+            let Some(connection) = self.connections.get_mut(id.slot) else { continue };
             if connection.generation != id.generation {
                 continue;
             }
@@ -294,19 +295,19 @@ impl Shard {
     }
 
     fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.connections.get_mut(id.slot as usize).filter(|connection| connection.generation == id.generation)
+        self.connections.get_mut(id.slot).filter(|connection| connection.generation == id.generation)
     }
 
     fn connection(&self, id: ConnectionId) -> Option<&Connection> {
-        self.connections.get(id.slot as usize).filter(|connection| connection.generation == id.generation)
+        self.connections.get(id.slot).filter(|connection| connection.generation == id.generation)
     }
 
     fn session(&self, key: SessionKey) -> Option<&Session> {
-        self.sessions.get(key.0 as usize)
+        self.sessions.get(key.0)
     }
 
     fn session_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
-        self.sessions.get_mut(key.0 as usize)
+        self.sessions.get_mut(key.0)
     }
 
     fn next_generation(&mut self) -> u32 {
@@ -317,7 +318,7 @@ impl Shard {
     /// Appends to a connection's output the packet that `write` writes, and sees to its being sent. A packet above the
     /// client's Maximum Packet Size is not sent ([MQTT-3.1.2-24]), and ends the connection: the client would wait for it.
     fn write(&mut self, id: ConnectionId, write: impl FnOnce(&Connection, &mut Vec<u8>)) {
-        let Some(connection) = self.connections.get_mut(id.slot as usize) else { return };
+        let Some(connection) = self.connections.get_mut(id.slot) else { return };
         if connection.generation != id.generation || connection.phase == Phase::Closing {
             return;
         }
@@ -338,7 +339,7 @@ impl Shard {
     }
 
     fn mark_ready(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(id.slot as usize)
+        if let Some(connection) = self.connections.get_mut(id.slot)
             && !connection.ready
             && !connection.sending
         {
@@ -373,7 +374,7 @@ impl Shard {
     /// Counts a message that `session` does not get, and reports the first one for each reason.
     fn count_drop(&mut self, session: Option<SessionKey>, reason: DropReason) {
         self.counters.dropped[reason as usize] += 1;
-        let Some(session) = session.and_then(|key| self.sessions.get_mut(key.0 as usize)) else { return };
+        let Some(session) = session.and_then(|key| self.sessions.get_mut(key.0)) else { return };
         if session.first_drop(reason) {
             let client_id = session.client_id.to_string();
             self.event(Event::Dropped { client_id, reason });

@@ -19,10 +19,11 @@ impl Shard {
         let generation = self.next_generation();
         let Incoming { transport, address, over_limit } = incoming;
         let connection = Connection::new(generation, transport, address, over_limit, now);
-        let slot = self.connections.insert(connection);
-        let id = ConnectionId { slot: slot as u32, generation };
+        let id = ConnectionId { slot: self.connections.insert(connection), generation };
         let timer = self.wheel.insert(now + self.settings.handshake_time_max_ms, TimerKey::Connection(id));
-        self.connections[slot].timer = Some(timer);
+        if let Some(connection) = self.connection_mut(id) {
+            connection.timer = Some(timer);
+        }
         id
     }
 

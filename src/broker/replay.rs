@@ -60,7 +60,7 @@ impl Shard {
             return;
         }
         let (own, shards) = (self.own, self.shards);
-        let Some(session) = self.sessions.get_mut(key.0 as usize) else { return };
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
         let Some(replay) = session.replays.as_mut().and_then(|replays| replays.active.front_mut()) else { return };
         if replay.requested || replay.sequence > in_force || usize::from(replay.shard) >= shards {
             return;
@@ -84,7 +84,7 @@ impl Shard {
     pub(super) fn run_local_replays(&mut self) {
         for _ in 0..self.local_replays.len() {
             let Some(key) = self.local_replays.pop_front() else { return };
-            let replay = self.sessions.get(key.0 as usize).and_then(|session| session.replays.as_ref()?.active.front());
+            let replay = self.sessions.get(key.0).and_then(|session| session.replays.as_ref()?.active.front());
             let Some(replay) = replay.filter(|replay| replay.requested && replay.shard == self.own.0) else { continue };
             let (number, filter, after) = (replay.number, replay.filter.clone(), replay.after.clone());
             let found = self.search_retained(&filter, after.as_deref());
@@ -101,7 +101,7 @@ impl Shard {
         after: Option<Box<str>>,
     ) {
         let shards = self.shards;
-        let Some(session) = self.sessions.get_mut(key.0 as usize) else { return };
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
         let Some(replay) = session.replays.as_mut().and_then(|replays| replays.active.front_mut()) else { return };
         if replay.number != number {
             return;

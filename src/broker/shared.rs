@@ -75,7 +75,7 @@ impl Shard {
         let topic_hash = if strategy == Strategy::HashTopic { hash(&self.settings, topic) } else { 0 };
         let random = self.random.next_u64();
         let sessions = &self.sessions;
-        let mut state = |key: SessionKey| match sessions.get(key.0 as usize) {
+        let mut state = |key: SessionKey| match sessions.get(key.0) {
             Some(session) => MemberState { connected: session.connection.is_some(), pending: session.pending() as u32 },
             None => MemberState { connected: false, pending: 0 },
         };

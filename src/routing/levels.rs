@@ -52,4 +52,10 @@ impl Levels {
             self.numbers.remove(hash.text(&level.text), |&other| other == number, hash_of);
         }
     }
+
+    /// Texts that are stored.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
 }

@@ -14,7 +14,7 @@ mod members;
 mod merge;
 pub mod retained;
 pub mod shards;
-mod slab;
+pub mod slab;
 mod table;
 mod target;
 mod trie;

@@ -6,7 +6,7 @@
 //! is left out costs one descent of the tree for each gap. Where a search stands is told by a topic alone, which need
 //! not exist any more when it goes on; so a search holds nothing between its steps, and entries may come and go.
 //!
-//! A map of whole topics takes about 30 bytes an entry beside topic and value. A tree of levels would share the
+//! A map of whole topics takes about 40 bytes an entry beside topic and value. A tree of levels would share the
 //! prefixes of topics, but pay for them with nodes.
 
 use std::cmp::Ordering;
@@ -74,24 +74,26 @@ impl<V> RetainedTree<V> {
     /// two calls.
     pub fn next_matching<'a>(&'a self, filter: &str, after: Option<&str>, steps: &mut u32) -> Search<'a, V> {
         let mut place = String::new();
-        let start = match after.map(|topic| (topic, judge(filter, topic, &mut place))) {
+        let start = match after.map(|topic| (topic, judge(filter, topic, &mut place).next)) {
             None => {
                 first_place(filter, &mut place);
                 Bound::Included(place.as_str())
             }
-            Some((topic, Verdict::Matches)) => Bound::Excluded(topic),
-            Some((_, Verdict::NextAtPlace)) => Bound::Included(place.as_str()),
-            Some((_, Verdict::NoneBehind)) => return Search::Done,
+            Some((topic, Next::Neighbour)) => Bound::Excluded(topic),
+            Some((_, Next::AtPlace)) => Bound::Included(place.as_str()),
+            Some((_, Next::Nowhere)) => return Search::Done,
         };
         let mut entries = self.entries_from(start);
         while let Some((topic, value)) = entries.next() {
             let topic = &*topic.0;
             *steps = steps.saturating_sub(1);
-            match judge(filter, topic, &mut place) {
-                Verdict::Matches => return Search::Found(topic, value),
-                Verdict::NoneBehind => return Search::Done,
-                Verdict::NextAtPlace if *steps == 0 => return Search::Paused(topic),
-                Verdict::NextAtPlace => {
+            let verdict = judge(filter, topic, &mut place);
+            match verdict.next {
+                _ if verdict.matches => return Search::Found(topic, value),
+                Next::Nowhere => return Search::Done,
+                _ if *steps == 0 => return Search::Paused(topic),
+                Next::Neighbour => {}
+                Next::AtPlace => {
                     // Often the neighbour is at the place or past it already, and the descent can be saved.
                     let neighbour = entries.clone().next();
                     if neighbour.is_some_and(|(topic, _)| compare(&topic.0, &place) == Ordering::Less) {
@@ -109,62 +111,68 @@ impl<V> RetainedTree<V> {
     }
 }
 
-/// What a topic says of itself and of those behind it.
-enum Verdict {
-    Matches,
-    /// It does not match, nor does any topic before the place.
-    NextAtPlace,
-    /// Neither it nor any topic behind it matches.
-    NoneBehind,
+/// What the filter says of a topic, and of those behind it.
+struct Verdict {
+    matches: bool,
+    next: Next,
 }
 
-/// Whether `filter` matches `topic`; if not, sets `place`, which is always behind `topic`.
+/// Where the next match can be at the earliest.
+enum Next {
+    Neighbour,
+    /// At the place that `judge` sets.
+    AtPlace,
+    Nowhere,
+}
+
+/// Whether `filter` matches `topic`, and where to look next. Sets `place`, which is always behind `topic`, or leaves it
+/// empty.
 fn judge(filter: &str, topic: &str, place: &mut String) -> Verdict {
     place.clear();
     // [MQTT-4.7.2-1]: all topics with `$` are neighbours, and `%` is the next character.
     if topic.starts_with('$') && filter.starts_with(['+', '#']) {
         place.push('%');
-        return Verdict::NextAtPlace;
+        return Verdict { matches: false, next: Next::AtPlace };
     }
     let mut filter_levels = filter.split('/');
-    // Where the level ends that the last `+` stands for: there, and only there, can a topic behind this one still differ.
+    // Where the level ends that the last `+` stands for: only there can a match behind this topic differ from it.
     let mut plus_end = None;
     let mut start = 0;
     loop {
         let end = topic.as_bytes().get(start..).map(|rest| memchr(b'/', rest).map_or(topic.len(), |at| start + at));
         match (filter_levels.next(), end) {
-            (Some("#"), _) | (None, None) => return Verdict::Matches,
+            (Some("#"), _) => return Verdict { matches: true, next: Next::Neighbour },
+            (None, end) => return Verdict { matches: end.is_none(), next: leave_subtree(topic, plus_end, place) },
             (Some("+"), Some(end)) => {
                 plus_end = Some(end);
                 start = end + 1;
             }
             (Some(wanted), Some(end)) => match topic[start..end].cmp(wanted) {
                 Ordering::Equal => start = end + 1,
-                Ordering::Greater => return leave_subtree(topic, plus_end, place),
+                Ordering::Greater => return Verdict { matches: false, next: leave_subtree(topic, plus_end, place) },
                 Ordering::Less => {
                     place.push_str(&topic[..start]);
                     place.push_str(wanted);
                     append_literals(filter_levels, place);
-                    return Verdict::NextAtPlace;
+                    return Verdict { matches: false, next: Next::AtPlace };
                 }
             },
             (Some(wanted), None) => {
                 place.push_str(topic);
                 append_literals(std::iter::once(wanted).chain(filter_levels), place);
-                return Verdict::NextAtPlace;
+                return Verdict { matches: false, next: Next::AtPlace };
             }
-            (None, Some(_)) => return leave_subtree(topic, plus_end, place),
         }
     }
 }
 
 /// The place behind all topics that begin with the first `end` bytes of `topic`, a whole number of levels.
-fn leave_subtree(topic: &str, end: Option<usize>, place: &mut String) -> Verdict {
-    let Some(end) = end else { return Verdict::NoneBehind };
+fn leave_subtree(topic: &str, end: Option<usize>, place: &mut String) -> Next {
+    let Some(end) = end else { return Next::Nowhere };
     place.push_str(&topic[..end]);
     // No topic holds it ([MQTT-4.7.3-2]), and in level order it is between the separator and all characters of topics.
     place.push('\0');
-    Verdict::NextAtPlace
+    Next::AtPlace
 }
 
 /// The first place at which `filter` can match.

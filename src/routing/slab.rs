@@ -1,10 +1,11 @@
 //! Values under small numbers that are used again, in chunks: growth never moves what is there, so that it costs the
-//! same at a million entries as at a thousand, and no more than one chunk is ever idle.
+//! same at a million entries as at a thousand, and takes memory for one chunk more, not for twice as many. The chunks go
+//! when the last value goes.
 
 const CHUNK: usize = 1024;
 
 #[derive(Debug)]
-pub(super) struct Slab<T> {
+pub struct Slab<T> {
     chunks: Vec<Vec<T>>,
     free: Vec<u32>,
 }
@@ -31,8 +32,34 @@ impl<T: Default> Slab<T> {
 
     /// Takes the value out; the number is free from now on.
     pub fn remove(&mut self, index: u32) -> T {
+        let value = std::mem::take(self.get_mut(index));
         self.free.push(index);
-        std::mem::take(self.get_mut(index))
+        if self.len() == 0 && self.chunks.len() > 1 {
+            *self = Self::new();
+        }
+        value
+    }
+
+    /// Numbers in use.
+    pub fn len(&self) -> usize {
+        let full_chunks = self.chunks.len().saturating_sub(1);
+        full_chunks * CHUNK + self.chunks.last().map_or(0, Vec::len) - self.free.len()
+    }
+
+    /// The value under any number; what is free holds its default.
+    #[inline]
+    pub fn find(&self, index: u32) -> Option<&T> {
+        self.chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)
+    }
+
+    #[inline]
+    pub fn find_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.chunks.get_mut(index as usize / CHUNK)?.get_mut(index as usize % CHUNK)
+    }
+
+    /// All values with their numbers; what is free holds its default.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        (0..).zip(self.chunks.iter().flatten())
     }
 
     /// The value under a number that is in use.

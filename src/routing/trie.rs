@@ -253,3 +253,25 @@ impl Walk {
 fn edge_hash(hash: &KeyedHash, parent: u32, level: u32) -> u64 {
     hash.number(u64::from(parent) << 32 | u64::from(level))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ShardIndex;
+    use super::*;
+
+    #[test]
+    fn nodes_and_texts_go_with_the_last_filter_that_needs_them() {
+        let mut trie = Trie::new(KeyedHash::new(1));
+        let filters = ["a/+/b", "a/+", "a/+/#", "a/#", "#", "+", "+/a/b/c/#", "a/b/+", "/+", "+/+/+/"];
+        for filter in filters {
+            trie.get_or_insert(filter).add_shard(ShardIndex(1));
+        }
+        assert_eq!(trie.levels.len(), 4);
+        for filter in filters {
+            assert_eq!(trie.update("a/+/b/+", |_| ()), None);
+            assert_eq!(trie.update(filter, |target| target.remove_shard(ShardIndex(1))), Some(()));
+        }
+        assert_eq!((trie.nodes.len(), trie.levels.len()), (1, 0));
+        assert!(trie.nodes.get(ROOT).is_needless());
+    }
+}

@@ -1,6 +1,6 @@
 //! What the core reports, as log lines; so many of a kind in a second and no more, because strangers cause them.
 
-use tracing::{debug, info, warn};
+use tracing::{Level, debug, info, warn};
 
 use super::counters::Counter;
 use crate::broker::{CloseReason, Event, Millis};
@@ -25,6 +25,9 @@ impl EventLog {
 
     pub fn write(&mut self, event: &Event, now: Millis, counter: &Counter) {
         self.advance(now);
+        if !is_wanted(event) {
+            return;
+        }
         let written = &mut self.written[kind(event)];
         if *written >= limits::LOG_LINES_PER_SECOND {
             self.suppressed += 1;
@@ -65,11 +68,23 @@ fn kind(event: &Event) -> usize {
     }
 }
 
+/// Whether the log has a line for such an event at all: what it does not have cannot be too much.
+fn is_wanted(event: &Event) -> bool {
+    match event {
+        Event::Connected { .. }
+        | Event::Closed { reason: CloseReason::ByClient(_) | CloseReason::ConnectionLost, .. } => {
+            tracing::enabled!(Level::INFO)
+        }
+        Event::SessionExpired { .. } => tracing::enabled!(Level::DEBUG),
+        Event::Closed { .. } | Event::Dropped { .. } | Event::BoundReached { .. } => tracing::enabled!(Level::WARN),
+    }
+}
+
 fn write_line(shard: u8, event: &Event) {
     match event {
         Event::Connected { client_id, address, version, clean_start, session_present, keep_alive_s } => info!(
             shard,
-            client_id, %address, ?version, clean_start, session_present, keep_alive_s, "client connected"
+            client_id, %address, %version, clean_start, session_present, keep_alive_s, "client connected"
         ),
         Event::Closed { client_id, address, reason } => match reason {
             CloseReason::ByClient(code) => info!(shard, client_id, %address, ?code, "client disconnected"),
@@ -94,16 +109,31 @@ mod tests {
 
     #[test]
     fn lines_over_the_rate_are_counted_and_a_new_second_starts_anew() {
-        let mut log = EventLog::new(0);
+        let counter = Counter::default();
+        let event = Event::BoundReached { client_id: "a".into(), key: "sessions_max" };
+        let sink = tracing_subscriber::fmt().with_writer(std::io::sink).finish();
+        tracing::subscriber::with_default(sink, || {
+            let mut log = EventLog::new(0);
+            for _ in 0..limits::LOG_LINES_PER_SECOND + 5 {
+                log.write(&event, 10, &counter);
+            }
+            assert_eq!(counter.get(), 5);
+            assert_eq!(log.next_deadline(), Some(SECOND_MS));
+            log.write(&event, 1_010, &counter);
+            assert_eq!(counter.get(), 5);
+            assert_eq!(log.next_deadline(), None);
+        });
+    }
+
+    #[test]
+    fn what_the_log_does_not_have_is_not_too_much() {
         let counter = Counter::default();
         let event = Event::SessionExpired { client_id: "a".into() };
-        for _ in 0..limits::LOG_LINES_PER_SECOND + 5 {
-            log.write(&event, 10, &counter);
-        }
-        assert_eq!(counter.get(), 5);
-        assert_eq!(log.next_deadline(), Some(SECOND_MS));
-        log.write(&event, 1_010, &counter);
-        assert_eq!(counter.get(), 5);
-        assert_eq!(log.next_deadline(), None);
+        let sink = tracing_subscriber::fmt().with_writer(std::io::sink).with_max_level(Level::WARN).finish();
+        tracing::subscriber::with_default(sink, || {
+            let mut log = EventLog::new(0);
+            (0..limits::LOG_LINES_PER_SECOND + 5).for_each(|_| log.write(&event, 10, &counter));
+            assert_eq!(counter.get(), 0);
+        });
     }
 }
