@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::deliver::{Terms, delivery};
 use super::publication::Publication;
 use super::{DropReason, Message, PeerMessage, Shard};
-use crate::routing::{SessionKey, ShardIndex, Subscription, matches_filter};
+use crate::routing::{SessionKey, ShardIndex, Subscription};
 use crate::session::Replay;
 
 impl Shard {
@@ -34,6 +34,14 @@ impl Shard {
             self.waiting_replays.push_back((sequence, key));
         } else {
             self.advance_replay(key);
+        }
+    }
+
+    /// The subscription was replaced ([MQTT-3.8.4-3]): what its replay still brings comes on the new one's terms.
+    pub(super) fn replace_replay_terms(&mut self, key: SessionKey, filter: &str, subscription: Subscription) {
+        let Some(replays) = self.session_mut(key).and_then(|session| session.replays.as_mut()) else { return };
+        for replay in replays.active.iter_mut().filter(|replay| *replay.filter == *filter) {
+            replay.subscription = subscription;
         }
     }
 
@@ -147,14 +155,15 @@ impl Shard {
         self.send_or_queue(key, &Publication::from_message(message), terms);
     }
 
-    /// Nothing is being fetched any more: what was held back goes out.
+    /// A replay has ended: what was held back for it, and for no other, goes out before anything newer of its topics does.
     fn finish_replays(&mut self, key: SessionKey) {
         let Some(session) = self.session_mut(key) else { return };
-        if session.replays.as_ref().is_none_or(|replays| !replays.active.is_empty()) {
-            return;
+        let Some(replays) = session.replays.as_mut() else { return };
+        let free = replays.release();
+        if replays.active.is_empty() {
+            session.replays = None;
         }
-        let Some(replays) = session.replays.take() else { return };
-        for held in replays.held {
+        for held in free {
             self.held_bytes -= held.message.release();
             let terms = Terms {
                 qos: held.qos,
@@ -170,7 +179,7 @@ impl Shard {
     /// A live message must not overtake the retained messages of a subscription that matches its topic.
     pub(super) fn must_wait_for_retained(&self, key: SessionKey, topic: &str) -> bool {
         let replays = self.session(key).and_then(|session| session.replays.as_ref());
-        replays.is_some_and(|replays| replays.active.iter().any(|replay| matches_filter(&replay.filter, topic)))
+        replays.is_some_and(|replays| replays.wait_for(topic))
     }
 
     /// Keeps a live message until the retained ones have come, within the bounds of the client's queue.

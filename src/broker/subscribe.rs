@@ -35,6 +35,9 @@ impl Shard {
             };
             match self.add_subscription(key, requested.filter, subscription) {
                 Ok(is_new) => {
+                    if !is_new {
+                        self.replace_replay_terms(key, requested.filter, subscription);
+                    }
                     reasons.push(subscription.options.qos as u8);
                     let wants_retained = match requested.options.retain_handling {
                         RetainHandling::Send => true,

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use hashbrown::HashSet;
 
 use super::Delivery;
-use crate::routing::Subscription;
+use crate::routing::{Subscription, matches_filter};
 
 /// One subscription's retained messages being fetched.
 #[derive(Debug)]
@@ -40,6 +40,21 @@ pub struct Replays {
 }
 
 impl Replays {
+    /// Retained messages are being fetched that may be of this topic.
+    pub fn wait_for(&self, topic: &str) -> bool {
+        self.active.iter().any(|replay| matches_filter(&replay.filter, topic))
+    }
+
+    /// The live messages that no replay holds back any more, in their order.
+    pub fn release(&mut self) -> VecDeque<Delivery> {
+        let held = std::mem::take(&mut self.held);
+        let (waiting, free): (VecDeque<Delivery>, _) =
+            held.into_iter().partition(|delivery| self.wait_for(delivery.message.topic()));
+        self.held_bytes = waiting.iter().map(|delivery| delivery.message.size()).sum();
+        self.held = waiting;
+        free
+    }
+
     pub fn hold(&mut self, delivery: Delivery) {
         self.held_bytes += delivery.message.size();
         if delivery.message.stamp != 0 {

@@ -74,7 +74,11 @@ pub struct Client {
     pub last_expiry_s: Option<u32>,
     /// 3.1 has no session present flag, so that its clients keep to one kind of session.
     pub always_clean: bool,
-    pub connections: u32,
+    /// `usize::MAX` is no bound. The same on all connections: a message that one connection may not carry any more would
+    /// count as sent, and its packet identifier be free at the server and in use at the client.
+    pub packet_size_max: usize,
+    /// Before 5.0 the broker does not announce how many messages of QoS 2 it takes at once: what its settings say.
+    pub window_unannounced: u16,
 }
 
 const PUBACK: u8 = 0x40;
@@ -102,7 +106,8 @@ impl Client {
             must_clean: false,
             last_expiry_s: None,
             always_clean,
-            connections: 0,
+            packet_size_max: usize::MAX,
+            window_unannounced: u16::MAX,
         }
     }
 
@@ -320,7 +325,7 @@ impl Client {
             return Err("session present after a clean start".into());
         }
         connection.connected = true;
-        connection.server_receive_maximum = u16::MAX;
+        connection.server_receive_maximum = if self.version.is_5() { u16::MAX } else { self.window_unannounced };
         for (id, value) in properties {
             match (*id, value) {
                 (property::RECEIVE_MAXIMUM, Value::Two(value)) => connection.server_receive_maximum = *value,

@@ -169,8 +169,6 @@ pub struct History {
     pub step: u64,
     pub messages: BTreeMap<Key, Message>,
     pub entries: Vec<Entry>,
-    /// The configuration queues QoS 0 messages for sessions that are away.
-    pub queue_qos0: bool,
 }
 
 impl History {
@@ -183,10 +181,20 @@ impl History {
         self.entries.iter().enumerate().filter(move |(_, entry)| entry.client == client)
     }
 
+    /// Just behind the last delivery of the message to the client; the end if there is none.
+    fn last_of(&self, client: usize, key: Option<Key>) -> Order {
+        let is_delivery = |entry: &Entry| {
+            entry.client == client
+                && matches!(&entry.what, What::Delivery(delivery) if key.is_some() && delivery.key == key)
+        };
+        self.entries.iter().rposition(is_delivery).map_or(self.entries.len(), |order| order + 1)
+    }
+
     /// The last `count` events of `client`, and those that concern `key`, for people to read.
     pub fn tail(&self, client: usize, key: Option<Key>, count: usize) -> String {
+        let until = self.last_of(client, key);
         let concerns = |entry: &Entry| match &entry.what {
-            What::Quiescent => true,
+            What::Quiescent => false,
             What::Publish { key: other, .. } | What::Arrived { key: other } | What::Accepted { key: other } => {
                 Some(*other) == key || (key.is_none() && entry.client == client)
             }
@@ -197,7 +205,7 @@ impl History {
             }
             _ => entry.client == client || key.is_some_and(|key| key.client() == entry.client),
         };
-        let lines: Vec<_> = self.entries.iter().enumerate().filter(|(_, entry)| concerns(entry)).collect();
+        let lines: Vec<_> = self.entries[..until].iter().enumerate().filter(|(_, entry)| concerns(entry)).collect();
         let mut text = String::new();
         for (order, entry) in lines.iter().skip(lines.len().saturating_sub(count)) {
             let Entry { time, step, client, connection, what } = entry;

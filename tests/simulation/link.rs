@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use ringmq::broker::{ConnectionId, Transmit};
 
 use crate::client::Marker;
+use crate::history::Time;
 use crate::random::Random;
 
 /// Who has the server's end.
@@ -38,7 +39,10 @@ pub struct Link {
     capacity: usize,
     /// The output that the socket is taking, and how much it has.
     pub sending: Option<(Transmit, usize)>,
-    pub server_ended: bool,
+    /// When the connection ended for the server.
+    pub server_ended_at: Option<Time>,
+    /// The server closed it before its output was taken.
+    pub cut: bool,
 }
 
 impl Link {
@@ -57,7 +61,8 @@ impl Link {
             to_client_ended: false,
             capacity: *random.pick(&[1, 100, 4096, 65_536]),
             sending: None,
-            server_ended: false,
+            server_ended_at: None,
+            cut: false,
         }
     }
 

@@ -41,7 +41,7 @@ pub fn connect(
         session_expiry_s,
         keep_alive_s: *random.pick(&[0, 0, 0, 10, 60]),
         receive_maximum: u16::MAX,
-        packet_size_max: usize::MAX,
+        packet_size_max: client.packet_size_max,
         last_sent: history.now,
         ..Connection::default()
     };
@@ -54,8 +54,7 @@ pub fn connect(
             connection.receive_maximum = *random.pick(&[1, 2, 10, 1000]);
             properties.push((property::RECEIVE_MAXIMUM, Value::Two(connection.receive_maximum)));
         }
-        if random.chance(30) {
-            connection.packet_size_max = *random.pick(&[120, 300, 2000, 10_000]);
+        if connection.packet_size_max < usize::MAX {
             properties.push((property::PACKET_SIZE_MAX, Value::Four(connection.packet_size_max as u32)));
         }
         if random.chance(50) {

@@ -49,7 +49,7 @@ pub fn settings(random: &mut Random, tight: bool) -> Settings {
     };
     if tight {
         settings.queued_messages_max = *random.pick(&[3, 10]);
-        settings.queued_bytes_max = *random.pick(&[20_000, 200_000]);
+        settings.queued_bytes_max = *random.pick(&[300_000, 1_000_000]);
     }
     settings
 }

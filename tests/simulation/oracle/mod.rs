@@ -11,7 +11,7 @@ mod sessions;
 mod shared;
 mod wills;
 
-use crate::history::{History, NEVER, Order, Time, What};
+use crate::history::{History, Order, Time, What};
 use crate::world::Finding;
 
 use deliveries::Deliveries;
@@ -54,13 +54,8 @@ impl Case<'_> {
     /// Whether the broker's reports explain that `client` lacks a message sent at `sent` to it, at the latest at `until`. It
     /// reports the first drop of a connection only, so that a report since the connection began stands for later drops.
     fn dropped(&self, client: usize, sent: Order, until: Order, reasons: &[&str]) -> bool {
-        let since = self
-            .sessions
-            .connections_of(client)
-            .map(|c| c.connect)
-            .filter(|connect| *connect < sent)
-            .max()
-            .unwrap_or(0);
+        let began = self.sessions.connections_of(client).filter(|c| c.connected < sent).map(|c| c.connect).max();
+        let since = began.unwrap_or(0);
         self.history.entries[since..=until.min(self.history.entries.len() - 1)].iter().any(|entry| {
             entry.client == client && matches!(&entry.what, What::Dropped { reason } if reasons.contains(reason))
         })

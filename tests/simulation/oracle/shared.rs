@@ -18,12 +18,13 @@ pub fn check(case: &Case<'_>, deliveries: &Deliveries, figures: &mut Figures) ->
             continue;
         }
         let rest = case.rest_after(if life.accepted == NEVER { life.sent_last } else { life.accepted });
-        let groups = groups(case, message, life, rest.unwrap_or(NEVER));
-        check_copies(case, *key, message, life, &copies, groups.len())?;
+        let groups_ever = groups(case, message, life, NEVER).len();
+        check_copies(case, *key, message, life, &copies, groups_ever)?;
         let Some(rest) = rest else { continue };
         if life.accepted == NEVER {
             continue;
         }
+        let groups = groups(case, message, life, rest);
         let due = groups.values().filter(|members| is_due(case, message, life, members, rest)).count();
         figures.shared += due;
         let got = copies.iter().filter(|seen| seen.order < rest).count();
