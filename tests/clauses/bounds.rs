@@ -54,17 +54,19 @@ fn packet_size_max() {
     expect_breach_by(&mut rig.connect_v3_1_1("b"), &publish("t", "x".repeat(100)).bytes(4), &[]);
 }
 
-/// `receive_maximum` holds for 3.x clients too, which were not told: generous, but not without end.
+/// `receive_maximum` is for 5.0: older clients cannot be told, and are bound by the number of packet identifiers alone.
 #[test]
-fn receive_maximum_without_announcement() {
+fn receive_maximum_is_not_for_older_clients() {
     let rig = Rig::with(|settings| settings.receive_maximum = 10);
     let mut a = rig.connect_v3_1_1("a");
-    for packet_id in 1..=10 {
+    for packet_id in 1..=3_000 {
         a.send_publish(&publish("t", "x").qos2(packet_id));
-        a.next_pubrec();
+        assert_eq!(a.next_pubrec().packet_id, packet_id);
     }
-    a.send_publish(&publish("t", "x").qos2(11));
-    a.expect_closed();
+    for packet_id in 1..=3_000 {
+        a.pubrel(packet_id);
+        assert_eq!(a.next_pubcomp().packet_id, packet_id);
+    }
 }
 
 /// `in_flight_max`: the rest waits.
@@ -288,6 +290,27 @@ fn retained_bytes_max() {
     publisher.retain("t/0", "");
     publisher.retain("t/4", &"x".repeat(4_000));
     assert_eq!(rig.dropped_count(DropReason::RetainedFull), 3);
+}
+
+/// `RETAINED_STEPS`: a search that passes thousands of other topics goes on over several turns, and finds what there is.
+#[test]
+fn retained_steps() {
+    for shards in [1, 2] {
+        let rig = Rig::with_shards(shards, |_| {});
+        let mut publisher = rig.connect_v5("p");
+        for number in 0..3 * limits::RETAINED_STEPS {
+            publisher.send_publish(&publish(&format!("t/{number}/x"), "other").retain());
+        }
+        for number in [0, 1_000, 999_999] {
+            publisher.retain(&format!("t/{number}/y"), "wanted");
+        }
+        let mut a = rig.connect_v5("a");
+        a.subscribe(&[("+/+/y", 1)]);
+        assert_eq!(a.take_all(), ["wanted"; 3]);
+        let mut b = rig.connect_v5("b");
+        b.subscribe(&[("t/+/z", 1)]);
+        b.expect_nothing();
+    }
 }
 
 /// `sessions_max`: CONNACK 0x97, before 5.0 return code 3; who has a session gets it.

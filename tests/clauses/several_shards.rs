@@ -1,5 +1,7 @@
 //! The same rules when the clients live on different shards: mail is pumped by hand, and may be held up.
 
+use ringmq::routing::Strategy;
+
 use crate::rig::*;
 
 /// A client on this shard.
@@ -212,6 +214,30 @@ fn shared_groups_span_shards() {
         members[0].expect_nothing();
         let rest: usize = members.iter_mut().map(|member| member.take_all().len()).sum();
         assert_eq!(rest, 30);
+    }
+}
+
+/// Strategies by key come to the same member from every shard; those that spread leave nobody out.
+#[test]
+fn strategies_span_shards() {
+    use Strategy::*;
+    for strategy in [LeastInFlight, RoundRobin, Random, Sticky, HashClientId, HashTopic] {
+        let rig = Rig::with_shards(2, |settings| settings.shared_strategy = strategy);
+        let mut members: Vec<Client> = (0..2).map(|shard| connect_on(&rig, shard)).collect();
+        for member in &mut members {
+            member.subscribe(&[("$share/g/t", 1)]);
+        }
+        let mut publishers: Vec<Client> =
+            (0..2).map(|shard| rig.connect_v5(&format!("{}-{shard}", rig.client_id_on(shard)))).collect();
+        let mut counts = [0; 2];
+        for number in 0..60 {
+            let by_client = strategy == HashClientId;
+            publishers[if by_client { 0 } else { number % 2 }].publish_qos1("t", "x");
+            members.iter_mut().zip(&mut counts).for_each(|(member, count)| *count += member.take_all().len());
+        }
+        assert_eq!(counts.iter().sum::<usize>(), 60, "{strategy:?}");
+        let spreads = matches!(strategy, LeastInFlight | RoundRobin | Random);
+        assert_eq!(counts.iter().all(|count| *count > 0), spreads, "{strategy:?}: {counts:?}");
     }
 }
 

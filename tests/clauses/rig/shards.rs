@@ -306,7 +306,10 @@ impl World {
     /// Runs the shards in turn until nothing moves.
     fn settle(&mut self) {
         for _ in 0..TURNS_MAX {
-            let moved = (0..self.shards.len()).fold(false, |moved, shard| self.turn(shard) || moved);
+            let mut moved = false;
+            for shard in 0..self.shards.len() {
+                moved |= self.turn(shard);
+            }
             if !moved {
                 return;
             }
