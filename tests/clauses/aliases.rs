@@ -114,6 +114,20 @@ fn alias_is_set_by_any_qos() {
     assert_eq!(watcher.take("two").topic, "two");
 }
 
+/// A retained message by alias is kept under its topic.
+#[test]
+fn retained_message_by_alias() {
+    let rig = Rig::new();
+    let mut a = rig.connect_v5("a");
+    a.send_publish(&alias("t", "old", 1).retain());
+    a.send_publish(&alias("", "new", 1).retain());
+    let mut b = rig.connect_v5("b");
+    b.subscribe(&[("#", 0)]);
+    let kept = b.take("new");
+    assert_eq!((kept.topic.as_str(), kept.retain), ("t", true));
+    b.expect_nothing();
+}
+
 /// Publisher's aliases are not the subscriber's: a message by alias reaches a client that allows none.
 #[test]
 fn aliases_are_not_forwarded() {

@@ -2,6 +2,9 @@
 
 use crate::rig::*;
 
+/// A subscription option (section 3.8.3.1).
+const RETAIN_AS_PUBLISHED: u8 = 0x08;
+
 /// "The DUP flag MUST be set to 1 … when it attempts to re-deliver a PUBLISH packet" [MQTT-3.3.1-1].
 #[test]
 fn mqtt_3_3_1_1_dup_is_set_on_redelivery() {
@@ -230,6 +233,73 @@ fn properties_are_for_5_0_only() {
         let publish = old.next_publish();
         assert_eq!(publish.payload, payload);
         old.puback(publish.packet_id);
+    }
+}
+
+/// A subscriber to "t", and what its messages must look like.
+struct Form {
+    client: Client,
+    qos: u8,
+    retain: bool,
+    identifiers: Vec<u32>,
+    uses_aliases: bool,
+    is_small: bool,
+}
+
+impl Form {
+    /// Of a client that has connected and subscribes with these options.
+    fn new(mut client: Client, options: u8) -> Self {
+        client.subscribe(&[("t", options)]);
+        let (qos, retain) = (options & 3, options & RETAIN_AS_PUBLISHED != 0);
+        Self { client, qos, retain, identifiers: Vec::new(), uses_aliases: false, is_small: false }
+    }
+
+    fn check(&mut self, payload: &str, expiry_s: Option<u32>) {
+        if self.is_small && payload.len() > 3 {
+            return self.client.expect_nothing();
+        }
+        let is_5 = self.client.level == 5;
+        let received = self.client.take(payload);
+        assert_eq!((received.qos, received.retain, received.dup), (self.qos, self.retain, false));
+        assert_eq!(received.properties.subscription_identifiers(), self.identifiers);
+        assert_eq!(received.properties.four_bytes(MESSAGE_EXPIRY_INTERVAL), expiry_s.filter(|_| is_5));
+        assert_eq!(received.properties.text(CONTENT_TYPE).is_some(), is_5);
+        assert!(received.topic == "t" || (self.uses_aliases && received.properties.has(TOPIC_ALIAS)));
+    }
+}
+
+/// Many subscribers of one message, each with its own form of it: version, QoS, RETAIN, identifiers, aliases, sizes.
+#[test]
+fn every_subscriber_gets_its_own_form() {
+    let rig = Rig::new();
+    let mut forms = Vec::new();
+    for qos in 0..3 {
+        let name = |kind: &str| format!("{kind} {qos}");
+        forms.push(Form::new(rig.connect_v5(&name("plain")), qos));
+        forms.push(Form::new(rig.connect_v3_1_1(&name("3.1.1")), qos));
+        forms.push(Form::new(rig.connect(&Connect::v3_1(&name("3.1"))), qos));
+        forms.push(Form::new(rig.connect_v5(&name("as published")), qos | RETAIN_AS_PUBLISHED));
+        let aliases = Connect::v5(&name("aliases")).property(TOPIC_ALIAS_MAXIMUM, 9u16);
+        forms.push(Form { uses_aliases: true, ..Form::new(rig.connect(&aliases), qos) });
+        let small = Connect::v5(&name("small")).property(MAXIMUM_PACKET_SIZE, 30u32);
+        forms.push(Form { is_small: true, ..Form::new(rig.connect(&small), qos) });
+        let mut identified = Form::new(rig.connect_v5(&name("identified")), qos);
+        identified.client.subscribe_codes(&subscription_identifier(7), &[("t", qos)]);
+        identified.identifiers.push(7);
+        forms.push(identified);
+    }
+    let mut publisher = rig.connect_v5("p");
+    for (length, expiry_s) in [(3, None), (3, Some(60)), (40, None), (5_000, None), (5_000, Some(60)), (3, None)] {
+        let payload = "x".repeat(length);
+        let mut request = publish("t", &payload).qos2(1).retain().property(CONTENT_TYPE, "c");
+        if let Some(expiry_s) = expiry_s {
+            request = request.property(MESSAGE_EXPIRY_INTERVAL, expiry_s);
+        }
+        publisher.send_publish(&request);
+        publisher.next_pubrec();
+        publisher.pubrel(1);
+        publisher.next_pubcomp();
+        forms.iter_mut().for_each(|form| form.check(&payload, expiry_s));
     }
 }
 

@@ -263,6 +263,29 @@ fn shared_message_finds_another_member() {
     assert_eq!(delivered + rig.dropped_count(DropReason::NoMember), 5, "delivered {delivered}, the others have a name");
 }
 
+/// What a member on one shard did not acknowledge is sent to a member on another (section 4.8.2), also what it was still
+/// to be sent.
+#[test]
+fn unacknowledged_shared_messages_cross_shards() {
+    let rig = Rig::with_shards(2, |_| {});
+    let connect = session_on(&rig, 0).property(RECEIVE_MAXIMUM, 2u16);
+    let mut near = rig.connect(&connect);
+    near.subscribe(&[("$share/g/t", 1)]);
+    let mut publisher = connect_on(&rig, 1);
+    for number in 0..5 {
+        publisher.publish_qos1("t", &number.to_string());
+    }
+    assert_eq!(near.drain().len(), 2);
+    let mut far = rig.connect_v5(&format!("{}-far", rig.client_id_on(1)));
+    far.subscribe(&[("$share/g/t", 1)]);
+    far.expect_nothing();
+    near.break_off();
+    let mut received = far.take_all();
+    received.sort();
+    assert_eq!(received, ["0", "1", "2", "3", "4"]);
+    rig.connect(&connect).expect_nothing();
+}
+
 /// Members that are away come last, on whatever shard they are.
 #[test]
 fn connected_members_of_other_shards_come_first() {

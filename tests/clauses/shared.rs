@@ -75,6 +75,20 @@ fn each_message_goes_to_one_member_of_each_group() {
     }
 }
 
+/// A session with a plain and a shared subscription gets its own copy and the group's (section 4.8.2).
+#[test]
+fn plain_and_shared_subscription_of_one_session() {
+    let rig = Rig::new();
+    let mut a = rig.connect_v5("a");
+    a.subscribe_codes(&subscription_identifier(1), &[("t", 1)]);
+    a.subscribe_codes(&subscription_identifier(2), &[("$share/g/t", 1)]);
+    a.publish("t", "x");
+    let mut identifiers: Vec<Vec<u32>> =
+        a.drain().iter().map(|publish| publish.properties.subscription_identifiers()).collect();
+    identifiers.sort();
+    assert_eq!(identifiers, [[1], [2]]);
+}
+
 /// Every strategy chooses one member each time; those that spread leave nobody out, sticky stays.
 #[test]
 fn strategies() {
