@@ -75,8 +75,8 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
         "net" => &[],
         "runtime" => &["broker", "connection::Output", "routing", "net"],
         "config" => &["broker", "codec::Qos", "routing::Strategy", "runtime"],
-        // The commands, with the clients `pub` and `sub` that speak MQTT by the same codec.
         "embedded" => &["config", "runtime"],
+        // The commands, with the clients `pub` and `sub` that speak MQTT by the same codec.
         "cli" | "main" => &["cli", "codec", "config", "runtime"],
         "lib" => &[],
         _ => return None,

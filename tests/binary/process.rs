@@ -39,17 +39,19 @@ impl Server {
                 }
             }
         });
+        // From here on the child does not outlive a panic.
+        let mut server = Self { child, address: SocketAddr::from(([0; 4], 0)), log };
         let mut seen = Vec::new();
-        let address = loop {
-            match log.recv_timeout(TIME_MAX) {
-                Ok(line) => match address_in(&line) {
-                    Some(address) => break address,
-                    None => seen.push(line),
-                },
+        while server.address.port() == 0 {
+            match server.log.recv_timeout(TIME_MAX) {
+                Ok(line) => {
+                    server.address = address_in(&line).unwrap_or(server.address);
+                    seen.push(line);
+                }
                 Err(_) => panic!("no start message; the log: {seen:#?}"),
             }
-        };
-        Self { child, address, log }
+        }
+        server
     }
 
     pub fn port(&self) -> String {

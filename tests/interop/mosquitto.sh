@@ -1,4 +1,5 @@
 # mosquitto_pub, mosquitto_sub and mosquitto_rr in one version of the protocol ($version); read by tests/interop/run.
+# Messages of several publishers have an order only where the one before was acknowledged, so they have QoS 1.
 # A retained flag of 1 in a live message would be wrong in 3.x, so all messages are compared with QoS and flag.
 
 for qos in 0 1 2; do
@@ -22,12 +23,12 @@ publish -r -t "$version/retained/b" -m other
 subscriber retained -q 1 -t "$version/retained/+" -C 2
 same "$version retained messages come with their flag" \
     "$version/retained/a 1 1 kept newer|$version/retained/b 0 1 other|" "$(messages retained | tr '|' '\n' | sort | tr '\n' '|' | sed 's/^|//')"
-publish -r -n -t "$version/retained/a"
-publish -r -n -t "$version/retained/b"
+publish -r -n -q 1 -t "$version/retained/a"
+publish -r -n -q 1 -t "$version/retained/b"
 subscriber cleared -t "$version/retained/#" -C 1
 publish -r -t "$version/retained/c" -m live
 same "$version an empty payload removes a retained message" "$version/retained/c 0 0 live|" "$(messages cleared)"
-publish -r -n -t "$version/retained/c"
+publish -r -n -q 1 -t "$version/retained/c"
 
 subscriber will -q 1 -t "$version/will" -C 1
 mosquitto_sub -h "$host" -p "$port" -V "$version" -i "$version-dying" -t "$version/dying" -d \
@@ -39,16 +40,16 @@ kill -KILL $dying
 same "$version will of a client that is lost" "$version/will 1 0 gone|" "$(messages will)"
 
 subscriber no_will -q 1 -t "$version/no-will" -C 1
-publish --will-topic "$version/no-will" --will-payload gone -t "$version/other" -m x
+publish -q 1 --will-topic "$version/no-will" --will-payload gone -t "$version/other" -m x
 publish -q 1 -t "$version/no-will" -m 'no will'
 same "$version no will after DISCONNECT" "$version/no-will 1 0 no will|" "$(messages no_will)"
 
 subscriber plus -t "$version/+/state" -C 2
 subscriber hash -t "$version/house/#" -C 3
-publish -t "$version/house/state" -m 1
-publish -t "$version/house" -m 2
-publish -t "$version/house/a/b" -m 3
-publish -t "$version/garden/state" -m 4
+publish -q 1 -t "$version/house/state" -m 1
+publish -q 1 -t "$version/house" -m 2
+publish -q 1 -t "$version/house/a/b" -m 3
+publish -q 1 -t "$version/garden/state" -m 4
 same "$version wildcard +" "$version/house/state 0 0 1|$version/garden/state 0 0 4|" "$(messages plus)"
 same "$version wildcard #" "$version/house/state 0 0 1|$version/house 0 0 2|$version/house/a/b 0 0 3|" "$(messages hash)"
 
@@ -101,7 +102,7 @@ for qos in 0 2; do
     # Retained, so that it does not matter who is first.
     publish -r -q $qos -t "$version/large" -f "$work/large"
     wait $large
-    publish -r -n -t "$version/large"
+    publish -r -n -q 1 -t "$version/large"
     cmp -s "$work/large" "$work/large.out"
     same "$version a payload of 1 MB with QoS $qos" 0 $?
     mosquitto_sub -h "$host" -p "$port" -V "$version" -i "$version-large" -t "$version/unused" -E
