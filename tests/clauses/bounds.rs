@@ -292,7 +292,8 @@ fn retained_bytes_max() {
     assert_eq!(rig.dropped_count(DropReason::RetainedFull), 3);
 }
 
-/// `RETAINED_STEPS`: a search that passes thousands of other topics goes on over several turns, and finds what there is.
+/// `RETAINED_STEPS`: a search that passes thousands of other topics goes on over several turns, and finds what there
+/// is.
 #[test]
 fn retained_steps() {
     for shards in [1, 2] {

@@ -386,8 +386,8 @@ fn mqtt_3_4_2_1_no_matching_subscribers() {
     assert_eq!(a.publish_qos2("t", "x"), 0);
 }
 
-/// "When the Server sends a message it uses the minimum of the QoS of the message and that of the subscription"
-/// [MQTT-3.8.4-8].
+/// "The QoS of Payload Messages sent in response to a Subscription MUST be the minimum of the QoS of the originally
+/// published message and the Maximum QoS granted by the Server" [MQTT-3.8.4-8].
 #[test]
 fn mqtt_3_8_4_8_qos_is_the_minimum() {
     let rig = Rig::new();

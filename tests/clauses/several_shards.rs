@@ -263,8 +263,8 @@ fn shared_message_finds_another_member() {
     assert_eq!(delivered + rig.dropped_count(DropReason::NoMember), 5, "delivered {delivered}, the others have a name");
 }
 
-/// What a member on one shard did not acknowledge is sent to a member on another (section 4.8.2), also what it was still
-/// to be sent.
+/// What a member on one shard did not acknowledge is sent to a member on another (section 4.8.2), also what it was
+/// still to be sent.
 #[test]
 fn unacknowledged_shared_messages_cross_shards() {
     let rig = Rig::with_shards(2, |_| {});

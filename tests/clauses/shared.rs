@@ -253,7 +253,7 @@ fn leaving_a_group() {
     assert_eq!(publisher.publish_qos1("t", "x"), 0x10);
 }
 
-/// "A retained message is not sent to a Shared Subscription when it is first made" (section 4.8.2).
+/// Retained messages are not sent to a shared subscription when it is made (section 4.8.2).
 #[test]
 fn retained_messages_are_not_sent_to_shared_subscriptions() {
     let rig = Rig::new();
