@@ -409,6 +409,12 @@ impl Client {
             if connection.in_flight.len() > usize::from(connection.receive_maximum) {
                 return Err(format!("more in flight than the Receive Maximum {}", connection.receive_maximum));
             }
+            // What a group's member had not acknowledged when its connection broke may have gone to another member
+            // (section 4.8.2), whose acknowledgement frees the packet identifier.
+            let moved = |key: &Option<Key>| key.is_some_and(|key| history.messages[&key].topic.starts_with("s/"));
+            if !publish.dup && self.unacknowledged.get(&packet_id).is_some_and(moved) {
+                self.unacknowledged.remove(&packet_id);
+            }
             let held =
                 if publish.qos == 1 { self.unacknowledged.get(&packet_id) } else { self.incoming.get(&packet_id) };
             if let Some(held) = held {
