@@ -41,7 +41,11 @@ impl Connection {
     fn expiries(&self) -> Vec<u32> {
         let own = self.connecting.session_expiry_s;
         match self.disconnect {
-            Some((_, Some(changed))) if self.disconnect_arrived == NEVER => vec![own, changed],
+            Some((_, Some(changed)))
+                if self.disconnect_arrived == NEVER || self.disconnect_arrived > self.server_end =>
+            {
+                vec![own, changed]
+            }
             Some((_, Some(changed))) => vec![changed],
             _ => vec![own],
         }
