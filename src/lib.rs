@@ -3,6 +3,8 @@
 //! The map of the house, in the order a packet travels: [`net`] receives bytes from its ring; [`runtime`] drives one shard and passes them
 //! to [`broker`], which finds packets with [`codec`], keeps what dies with a connection in [`connection`] and what outlives it in
 //! [`session`], and asks [`routing`] who gets a message; what goes out goes the same way back.
+//!
+//! [`Broker`] is all of it as a value, for programs that bring their own broker along.
 
 pub mod access;
 pub mod broker;
@@ -10,8 +12,13 @@ pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod connection;
+mod embedded;
 pub mod limits;
 pub mod net;
 pub mod routing;
 pub mod runtime;
 pub mod session;
+
+pub use config::Config;
+pub use embedded::{Broker, BrokerBuilder};
+pub use runtime::StartError;

@@ -75,6 +75,7 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
         "net" => &[],
         "runtime" => &["broker", "connection::Output", "routing", "net"],
         "config" => &["broker", "codec::Qos", "routing::Strategy", "runtime"],
+        "embedded" => &["config", "runtime"],
         // The commands, with the clients `pub` and `sub` that speak MQTT by the same codec.
         "cli" | "main" => &["cli", "codec", "config", "runtime"],
         "lib" => &[],
@@ -92,7 +93,7 @@ const LINES_MAX_UNLISTED: usize = 600;
 
 /// Files of more than `LINES_MAX_UNLISTED` lines, with their size: a ratchet. A size here may shrink, not grow, and a file
 /// that has shrunk below the bound is taken off.
-const LARGE_FILES: [(&str, usize); 1] = [("src/net/ring.rs", 603)];
+const LARGE_FILES: [(&str, usize); 0] = [];
 
 #[test]
 fn core_is_synchronous_and_touches_nothing() {
@@ -283,10 +284,10 @@ mod rules {
     #[test]
     fn large_files_are_found() {
         let source = |file: &str, lines: usize| Source::parse(file, &"\n".repeat(lines));
-        let sources = [source("src/a.rs", 1_001), source("src/b.rs", 601), source("src/net/ring.rs", 604)];
+        let sources = [source("src/a.rs", 1_001), source("src/b.rs", 601), source("src/c.rs", 250)];
         // Each for itself, and the median.
-        assert_eq!(check_sizes(&sources).len(), 4);
-        let sources = [source("src/a.rs", 250), source("src/b.rs", 250), source("src/net/ring.rs", 603)];
+        assert_eq!(check_sizes(&sources).len(), 3);
+        let sources = [source("src/a.rs", 250), source("src/b.rs", 250), source("src/c.rs", 600)];
         assert_eq!(check_sizes(&sources), Vec::<String>::new());
     }
 }

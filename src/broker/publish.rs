@@ -43,7 +43,12 @@ impl Shard {
                 // A repetition: it was published when it first came ([MQTT-4.3.3-10]).
                 return self.acknowledge(id, AckKind::PubRec, packet.packet_id, ReasonCode::Success, None);
             }
-            if unreleased.len() >= usize::from(self.settings.receive_maximum) {
+            // Before 5.0 a client cannot know a bound; the number of packet identifiers is one.
+            let unreleased_max = match self.connection(id).map(|connection| connection.version) {
+                Some(Version::V5_0) => self.settings.receive_maximum,
+                _ => u16::MAX,
+            };
+            if unreleased.len() >= usize::from(unreleased_max) {
                 return self.fail(id, Violation::ReceiveMaximumExceeded);
             }
         }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::codec::encode::{self, AckKind};
-use crate::codec::{self, Ack, AckProperties, Connect, Disconnect, Packet, ReasonCode, UserProperties, Version, frame};
+use crate::codec::{self, Connect, Disconnect, Packet, ReasonCode, UserProperties, Version, frame};
 use crate::limits;
 
 /// Inputs that wait for the loop; their readers wait when there are more.
@@ -237,11 +237,6 @@ impl Client {
             eprintln!("Client {what}");
         }
     }
-}
-
-/// A successful acknowledgement's fields, for packets that carry them.
-pub fn success(packet_id: u16) -> Ack<'static> {
-    Ack { packet_id, reason: ReasonCode::Success, properties: AckProperties::default() }
 }
 
 /// A reason code in words, such as "not authorized".

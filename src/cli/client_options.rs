@@ -95,7 +95,7 @@ impl ClientOptions {
         }
         self.host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         self.port = port;
-        Ok((!topic.is_empty()).then(|| percent_decoded(topic)).transpose()?)
+        (!topic.is_empty()).then(|| percent_decoded(topic)).transpose()
     }
 
     /// The client id to connect with; empty asks the server for one, which 3.1 does not know.

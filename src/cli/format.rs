@@ -242,7 +242,7 @@ fn json_properties(properties: &PublishProperties<'_>) -> Map<String, Value> {
     put("subscription-identifier", properties.subscription_id.map(|value| json!(value)));
     let user = properties.user_properties();
     let user: Map<_, _> = user.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
-    put("user-properties", (!user.is_empty()).then(|| Value::Object(user)));
+    put("user-properties", (!user.is_empty()).then_some(Value::Object(user)));
     map
 }
 

@@ -150,7 +150,7 @@ const TEXT_MAX: usize = u16::MAX as usize;
 use Command::{Connect, Disconnect, Publish, Subscribe, Unsubscribe, Will};
 
 /// Every property that a client may set (section 2.2.2.2), by the name that mosquitto's clients have for it.
-const IDENTIFIERS: [(&str, Kind, &[Command]); 18] = [
+const IDENTIFIERS: [(&str, Kind, &[Command]); 17] = [
     ("authentication-data", Kind::Text, &[Connect]),
     ("authentication-method", Kind::Text, &[Connect]),
     ("content-type", Kind::Text, &[Publish, Will]),
@@ -168,7 +168,6 @@ const IDENTIFIERS: [(&str, Kind, &[Command]); 18] = [
     ("topic-alias-maximum", Kind::Number(u16::MAX as u32), &[Connect]),
     ("user-property", Kind::Pair, &[Connect, Publish, Subscribe, Unsubscribe, Disconnect, Will]),
     ("will-delay-interval", Kind::Number(u32::MAX), &[Will]),
-    ("reason-string", Kind::Text, &[Disconnect]),
 ];
 
 fn command(word: &str) -> Option<Command> {

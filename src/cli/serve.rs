@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging};
+use super::{EXIT_CONFIGURATION, logging};
 use crate::config::{self, Config, Sources};
 use crate::runtime::{Server, signals};
 
@@ -43,21 +43,33 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             return ExitCode::from(error.exit_code());
         }
     };
-    let addresses: Vec<_> = server.addresses().iter().map(|address| format!("tcp://{address}")).collect();
-    tracing::info!(
-        listen = %addresses.join(","),
-        durability = "in-memory",
-        "{}",
-        server.summary()
-    );
-    if let Err(error) = signals::wait_for_signal() {
-        eprintln!("ringmq: cannot wait for signals: {error}");
-        return ExitCode::from(EXIT_ENVIRONMENT);
+    announce(&server);
+    match signals::wait_for_signal() {
+        Ok(signal) => {
+            let name = signal_hook::low_level::signal_name(signal).unwrap_or("signal");
+            tracing::info!("{name}: stopping");
+        }
+        Err(error) => tracing::error!("signals cannot be caught, stopping: {error}"),
     }
-    tracing::info!("stopping");
     server.stop();
     tracing::info!("stopped");
     ExitCode::SUCCESS
+}
+
+/// The start message: what an operator asks first, and what a program that started us waits for.
+fn announce(server: &Server) {
+    let addresses: Vec<_> = server.addresses().iter().map(|address| format!("tcp://{address}")).collect();
+    let summary = server.summary();
+    let cpus = summary.cpus.iter().map(|cpu| cpu.map_or("any".to_owned(), |cpu| cpu.to_string()));
+    tracing::info!(
+        listen = %addresses.join(","),
+        shards = summary.shards,
+        cpus = %cpus.collect::<Vec<_>>().join(","),
+        connections_max = summary.connections_max,
+        durability = "in-memory",
+        "ringmq {} is ready",
+        env!("CARGO_PKG_VERSION")
+    );
 }
 
 /// Loads the configuration and starts the log; what is wrong is printed, and the exit code returned.

@@ -11,7 +11,7 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::EXIT_ENVIRONMENT;
-use super::client::{Client, ClientError, Input};
+use super::client::{Client, ClientError, Input, reason_text};
 use super::client_options::{ClientOptions, qos};
 use super::format::Format;
 use super::properties::{Command, Properties};
@@ -266,7 +266,8 @@ impl Subscriber<'_> {
         let refused = suback.reasons.iter().filter(|reason| **reason >= ReasonCode::UnspecifiedError as u8).count();
         for (filter, reason) in self.plan.filters.iter().zip(suback.reasons) {
             if *reason >= ReasonCode::UnspecifiedError as u8 {
-                self.client_options.error(&format!("Warning: Subscription to '{filter}' failed: 0x{reason:02x}."));
+                let text = ReasonCode::from_u8(*reason).map_or_else(|| format!("0x{reason:02x}"), reason_text);
+                self.client_options.error(&format!("Warning: Subscription to '{filter}' failed: {text}."));
             }
         }
         self.acknowledged += suback.reasons.len();

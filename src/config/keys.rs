@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::listen::{parse_listen, show_listen};
-use super::value::{Problem, Value, parse_duration, show_duration, show_size};
+use super::placement::{set_cpus, set_idle, show_cpus, show_idle};
+use super::value::{Problem, Value, show_duration, show_size};
 use super::{Config, LogFormat, LogLevel};
-use crate::broker::{Settings, settings::QueuePolicy};
+use crate::broker::settings::QueuePolicy;
 use crate::codec::Qos;
 use crate::limits;
 use crate::routing::Strategy;
-use crate::runtime::{IdlePolicy, ShardCount};
+use crate::runtime::ShardCount;
 
 /// One key.
 pub struct Key {
@@ -328,50 +329,6 @@ static KEYS: &[Key] = &[
     },
 ];
 
-/// Rules between two keys: the two, the one to complain about first, and what is wrong.
-pub fn check_together(config: &Config) -> Vec<([&'static str; 2], Problem)> {
-    let Settings { connect_size_max, packet_size_max, queued_bytes_max, shard_bytes_max, .. } = config.runtime.settings;
-    let mut problems = Vec::new();
-    if connect_size_max > packet_size_max {
-        problems.push((
-            ["limits.connect_size_max", "limits.packet_size_max"],
-            Problem::new(
-                format!(
-                    "{} is more than limits.packet_size_max, {}",
-                    show_size(u64::from(connect_size_max)),
-                    show_size(u64::from(packet_size_max))
-                ),
-                "lower it, or raise limits.packet_size_max",
-            ),
-        ));
-    }
-    if queued_bytes_max > shard_bytes_max {
-        problems.push((
-            ["limits.queued_bytes_max", "limits.shard_bytes_max"],
-            Problem::new(
-                format!(
-                    "{} for one client is more than limits.shard_bytes_max, {}, for all clients of a shard",
-                    show_size(queued_bytes_max as u64),
-                    show_size(shard_bytes_max as u64)
-                ),
-                "lower it, or raise limits.shard_bytes_max",
-            ),
-        ));
-    }
-    if let (ShardCount::Exactly(shards), Some(cpus)) = (config.runtime.shards, &config.runtime.cpus)
-        && shards > cpus.len()
-    {
-        problems.push((
-            ["runtime.cpus", "runtime.shards"],
-            Problem::new(
-                format!("{} CPUs are named for {shards} shards", cpus.len()),
-                "name one CPU for each shard, or leave one of the two on its default",
-            ),
-        ));
-    }
-    problems
-}
-
 /// `read` with a remedy that also offers `word`.
 fn or_word<T>(read: Result<T, Problem>, word: &str) -> Result<T, Problem> {
     read.map_err(|problem| Problem { remedy: format!("{}, or \"{word}\"", problem.remedy), ..problem })
@@ -388,82 +345,12 @@ fn show_expiry(seconds: u32, without_end: &str) -> String {
     if seconds == u32::MAX { format!("\"{without_end}\"") } else { show_duration(SECOND * seconds) }
 }
 
-fn set_cpus(config: &mut Config, value: &Value) -> Result<(), Problem> {
-    let remedy = "write \"auto\", or a list of CPU numbers such as [0, 1]; in a flag or variable also 0-3,8";
-    if value.as_text() == Some("auto") {
-        config.runtime.cpus = None;
-        return Ok(());
-    }
-    let mut cpus = Vec::new();
-    for item in value.list() {
-        let problem = || Problem::new(format!("{item} is no CPU"), remedy);
-        match item.as_text().and_then(|text| text.split_once('-')) {
-            Some((first, last)) => {
-                let first: usize = first.trim().parse().map_err(|_| problem())?;
-                let last: usize = last.trim().parse().map_err(|_| problem())?;
-                if last >= CPUS_MAX {
-                    return Err(problem());
-                }
-                cpus.extend(first..=last);
-            }
-            None => cpus.push(item.count(0..=CPUS_MAX as i128 - 1).map_err(|_| problem())?),
-        }
-    }
-    let mut sorted = cpus.clone();
-    sorted.sort_unstable();
-    sorted.dedup();
-    if cpus.is_empty() || sorted.len() != cpus.len() {
-        return Err(Problem::new("a CPU is missing or named twice", remedy));
-    }
-    config.runtime.cpus = Some(cpus);
-    Ok(())
-}
-
-/// The kernel's own bound of CPU numbers (`CONFIG_NR_CPUS` of its largest configuration).
-const CPUS_MAX: usize = 8_192;
-
-fn show_cpus(config: &Config) -> String {
-    config.runtime.cpus.as_ref().map_or("\"auto\"".into(), |cpus| format!("{cpus:?}"))
-}
-
-fn set_idle(config: &mut Config, value: &Value) -> Result<(), Problem> {
-    let problem = || {
-        Problem::new(format!("{value} is no way to idle"), "write \"park\", \"busy\", or \"spin = 50us\" (up to 1s)")
-    };
-    let spin = |text: &str| {
-        let text = text.trim().trim_start_matches('=').trim();
-        let time = parse_duration(text).or_else(|| text.parse().ok().map(Duration::from_micros))?;
-        (time <= SECOND).then_some(IdlePolicy::Spin(time))
-    };
-    let policy = match value {
-        Value::Table(entries) => match entries.as_slice() {
-            [(name, Value::Integer(micros))] if name == "spin" => spin(&micros.to_string()),
-            [(name, Value::Text(text))] if name == "spin" => spin(text),
-            _ => None,
-        },
-        _ => match value.as_text() {
-            Some("park") => Some(IdlePolicy::Park),
-            Some("busy") => Some(IdlePolicy::Busy),
-            Some(text) => text.strip_prefix("spin").and_then(spin),
-            None => None,
-        },
-    };
-    config.runtime.idle = policy.ok_or_else(problem)?;
-    Ok(())
-}
-
-fn show_idle(config: &Config) -> String {
-    match config.runtime.idle {
-        IdlePolicy::Park => "\"park\"".into(),
-        IdlePolicy::Busy => "\"busy\"".into(),
-        IdlePolicy::Spin(time) => format!("\"spin = {}\"", show_duration(time).trim_matches('"')),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Sources, load};
     use super::*;
+    use crate::broker::Settings;
+    use crate::runtime::IdlePolicy;
 
     const EXAMPLE: &str = include_str!("../../ringmq.example.toml");
 
@@ -520,17 +407,6 @@ mod tests {
             let known = keys().iter().any(|key| key.name.ends_with(&format!(".{stem}")));
             // The seed is drawn at every start: a seed that is known lets strangers choose where they hash to.
             assert!(known || field == "hash_seed", "{field} has no key");
-        }
-    }
-
-    #[test]
-    fn cpus_may_be_ranges_where_lists_are_text() {
-        let mut config = Config::default();
-        let key = find("runtime.cpus").expect("a key");
-        assert_eq!((key.set)(&mut config, &Value::Untyped("0-2,7".into())), Ok(()));
-        assert_eq!(config.runtime.cpus, Some(vec![0, 1, 2, 7]));
-        for text in ["", "0,0", "2-1", "0-99999999", "x"] {
-            assert!((key.set)(&mut config, &Value::Untyped(text.into())).is_err(), "{text}");
         }
     }
 

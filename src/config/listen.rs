@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use super::value::Problem;
 
 /// The registered port of MQTT (section 4.2 of MQTT 5.0).
-const PORT: u16 = 1883;
+pub(super) const PORT: u16 = 1883;
 
 /// `tcp://ADDRESS[:PORT]`, with the scheme optional (`mqtt://` means the same) and the port 1883 when it is left out.
 pub fn parse_listen(text: &str) -> Result<SocketAddr, Problem> {

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use super::error::{ConfigError, Mistake, Origin};
 use super::value::{Problem, Value};
-use super::{Config, keys};
+use super::{Config, keys, rules};
 
 /// Where values come from; a later field goes before an earlier one.
 #[derive(Clone, Debug, Default)]
@@ -132,7 +132,7 @@ impl Loading {
 
     fn finish(mut self) -> Result<Loaded, ConfigError> {
         if self.mistakes.is_empty() {
-            for (pair, problem) in keys::check_together(&self.loaded.config) {
+            for (pair, problem) in rules::check_together(&self.loaded.config) {
                 // The defaults agree with each other, so at least one of the two was set.
                 let set = pair.into_iter().find_map(|key| Some((key, self.loaded.origins.get(key)?.clone())));
                 if let Some((key, origin)) = set {

@@ -7,9 +7,12 @@ mod error;
 pub mod keys;
 mod listen;
 mod load;
+mod placement;
+mod rules;
 mod value;
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::runtime::RuntimeConfig;
 
@@ -18,10 +21,18 @@ pub use load::{Loaded, Sources, load};
 pub use value::{Problem, Value};
 
 /// All that an operator decides.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     pub runtime: RuntimeConfig,
     pub log: LogConfig,
+}
+
+impl Default for Config {
+    /// Listens on this machine only: whoever can connect may do everything.
+    fn default() -> Self {
+        let listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, listen::PORT))];
+        Self { runtime: RuntimeConfig { listen, ..RuntimeConfig::default() }, log: LogConfig::default() }
+    }
 }
 
 impl Config {

@@ -184,7 +184,7 @@ impl std::fmt::Display for Value {
 /// A size as an operator would write it: the largest unit of which it is a whole number.
 pub fn show_size(bytes: u64) -> String {
     for (unit, shift) in [("GiB", 30), ("MiB", 20), ("KiB", 10)] {
-        if bytes != 0 && bytes % (1 << shift) == 0 {
+        if bytes != 0 && bytes.is_multiple_of(1 << shift) {
             return format!("\"{}{unit}\"", bytes >> shift);
         }
     }
@@ -194,7 +194,8 @@ pub fn show_size(bytes: u64) -> String {
 /// A time as an operator would write it: the largest unit of which it is a whole number.
 pub fn show_duration(duration: Duration) -> String {
     let micros = duration.as_micros();
-    let (unit, size) = UNITS.into_iter().rev().find(|(_, size)| micros % size == 0 && micros != 0).unwrap_or(("s", 1));
+    let (unit, size) =
+        UNITS.into_iter().rev().find(|(_, size)| micros.is_multiple_of(*size) && micros != 0).unwrap_or(("s", 1));
     format!("\"{}{unit}\"", micros / size)
 }
 

@@ -8,6 +8,7 @@
 mod listener;
 mod ring;
 mod ring_buffers;
+mod ring_completions;
 mod ring_drain;
 mod ring_in_flight;
 mod ring_notice;

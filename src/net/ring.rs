@@ -15,10 +15,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
 
-use io_uring::{EnterFlags, IoUring, cqueue, opcode, squeue, types};
+use io_uring::{EnterFlags, IoUring, opcode, squeue, types};
 
 use super::ring_buffers::{BUFFER_GROUP, BufferRing, BufferRingConfig, ReceiveBuffer};
 use super::ring_in_flight::InFlight;
@@ -32,9 +32,6 @@ const SUBMISSION_ENTRIES: u32 = 1_024;
 
 /// Completions that fit; the kernel keeps more in a list of its own (IORING_FEAT_NODROP).
 const COMPLETION_ENTRIES: u32 = 8_192;
-
-/// Boxes of finished sends that are kept for the next ones.
-const SPARE_SENDS_MAX: usize = 1_024;
 
 /// What happened.
 #[derive(Debug)]
@@ -96,16 +93,18 @@ pub struct SocketRing {
     pub(super) wake_value: ManuallyDrop<Box<u64>>,
     pub(super) wake_armed: bool,
     backlog: VecDeque<squeue::Entry>,
-    starved: Vec<SocketId>,
-    spare: Vec<Box<InFlight>>,
+    pub(super) starved: Vec<SocketId>,
+    pub(super) spare: Vec<InFlight>,
     pub(super) sends_in_flight: usize,
-    counters: RingCounters,
+    /// Those of them that end in the system call that submits them.
+    pub(super) sends_at_once: u32,
+    pub(super) counters: RingCounters,
 }
 
 /// What an operation was, in the low eight bits of its user data.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum Operation {
+pub(super) enum Operation {
     Accept,
     Receive,
     Send,
@@ -146,6 +145,7 @@ impl SocketRing {
             starved: Vec::new(),
             spare: Vec::new(),
             sends_in_flight: 0,
+            sends_at_once: 0,
             counters: RingCounters::default(),
         };
         this.ring.completion().disable_eventfd();
@@ -248,11 +248,13 @@ impl SocketRing {
     /// Sends `parts`, which must not be empty, on a socket that sends nothing at the moment.
     pub fn send(&mut self, id: SocketId, parts: SendParts) {
         debug_assert!(!parts.is_empty());
-        let mut in_flight = self.spare.pop().unwrap_or_else(|| Box::new(InFlight::new()));
+        let mut in_flight = self.spare.pop().unwrap_or_else(InFlight::new);
         in_flight.load(parts);
         let Some(socket) = self.sockets.get_mut(id) else { return };
         assert!(socket.sending.is_none(), "one send at a time on each socket");
-        let entry = in_flight.entry(socket.fd.as_raw_fd());
+        let at_once = in_flight.is_small();
+        let entry = in_flight.entry(socket.fd.as_raw_fd(), at_once);
+        self.sends_at_once += u32::from(at_once);
         socket.sending = Some(in_flight);
         self.sends_in_flight += 1;
         self.push(entry.user_data(user_data(Operation::Send, id.slot, id.generation)));
@@ -312,9 +314,15 @@ impl SocketRing {
     }
 
     /// Hands queued entries to the kernel and sleeps until there is a completion, or `timeout` has passed.
+    ///
+    /// A small send that is queued does not end the sleep with its own completion, which comes in the same call and
+    /// about which there is nothing to do but to keep its buffer: a message then costs one system call and not two.
+    /// So the end of such a send may be reported as late as the timeout.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.arm_starved();
-        self.enter(1, timeout)
+        let more_to_arm = self.arm_starved();
+        // Each of these sends gives just one completion in the call that submits it, so that one more is one to wake for.
+        let wait = if more_to_arm { 0 } else { 1 + self.sends_at_once };
+        self.enter(wait, timeout)
     }
 
     /// What happened next, without a system call.
@@ -334,7 +342,7 @@ impl SocketRing {
 
     // ---- below: entries and completions
 
-    fn arm_wake(&mut self) {
+    pub(super) fn arm_wake(&mut self) {
         let descriptor = types::Fd(self.wake.event_descriptor());
         let target: *mut u64 = &raw mut **self.wake_value;
         let entry = opcode::Read::new(descriptor, target.cast(), size_of::<u64>() as u32).build();
@@ -342,7 +350,7 @@ impl SocketRing {
         self.push(entry.user_data(user_data(Operation::WakeRead, 0, 0)));
     }
 
-    fn arm_receive(&mut self, id: SocketId, multishot: bool) {
+    pub(super) fn arm_receive(&mut self, id: SocketId, multishot: bool) {
         let available = self.buffers.available();
         let Some(socket) = self.sockets.get_mut(id) else { return };
         assert!(socket.receiving == Receiving::No, "one receive at a time on each socket");
@@ -366,20 +374,24 @@ impl SocketRing {
         self.push(entry.user_data(user_data(Operation::Receive, id.slot, id.generation)));
     }
 
-    fn arm_starved(&mut self) {
-        if self.starved.is_empty() || self.buffers.available() == 0 {
-            return;
+    /// Arms as many starved receives as there are buffers; whether more could be armed at once.
+    fn arm_starved(&mut self) -> bool {
+        if self.starved.is_empty() {
+            return false;
         }
-        for id in std::mem::take(&mut self.starved) {
+        let count = self.starved.len().min(usize::from(self.buffers.available()));
+        let fed: Vec<SocketId> = self.starved.drain(..count).collect();
+        for id in fed {
             let Some(socket) = self.sockets.get_mut(id) else { continue };
             if let Receiving::Starved { multishot } = socket.receiving {
                 socket.receiving = Receiving::No;
                 self.arm_receive(id, multishot);
             }
         }
+        !self.starved.is_empty() && self.buffers.available() > 0
     }
 
-    fn push(&mut self, entry: squeue::Entry) {
+    pub(super) fn push(&mut self, entry: squeue::Entry) {
         if self.backlog.is_empty() {
             // SAFETY: all that an entry of this file points to outlives its operation: the bytes, vectors and header
             // of a send are in a box that its socket owns until the completion, the eight bytes of the wake read in a
@@ -440,142 +452,8 @@ impl SocketRing {
         self.backlog.len() < before
     }
 
-    #[inline]
-    fn translate(&mut self, entry: &cqueue::Entry) -> Option<Completion> {
-        let (operation, slot, generation) = from_user_data(entry.user_data());
-        if operation == Operation::Receive as u8 {
-            self.translate_receive(SocketId { slot, generation }, entry)
-        } else if operation == Operation::Send as u8 {
-            self.translate_send(SocketId { slot, generation }, entry.result())
-        } else if operation == Operation::Message as u8 {
-            Some(Completion::Woken)
-        } else if operation == Operation::Accept as u8 {
-            self.translate_accept(slot as usize, entry)
-        } else if operation == Operation::MessageFailed as u8 {
-            Some(Completion::WakeFailed { ring: slot })
-        } else if operation == Operation::WakeRead as u8 {
-            self.wake_armed = false;
-            if entry.result() != -libc::ECANCELED {
-                self.arm_wake();
-            }
-            Some(Completion::Woken)
-        } else {
-            debug_assert!(operation == Operation::Quiet as u8);
-            None
-        }
-    }
-
-    fn translate_accept(&mut self, listener: usize, entry: &cqueue::Entry) -> Option<Completion> {
-        let more = cqueue::more(entry.flags());
-        if entry.result() >= 0 {
-            if !more {
-                self.arm_accept(listener);
-            }
-            return Some(Completion::Accepted { listener, socket: accepted(entry.result()) });
-        }
-        match -entry.result() {
-            // The connection was gone before it was accepted, or a signal came.
-            libc::ECONNABORTED | libc::EINTR | libc::EAGAIN | libc::EPROTO => {
-                if !more {
-                    self.arm_accept(listener);
-                }
-                None
-            }
-            _ if more => None,
-            error => Some(Completion::AcceptEnded { listener, error: io::Error::from_raw_os_error(error) }),
-        }
-    }
-
-    #[inline]
-    fn translate_receive(&mut self, id: SocketId, entry: &cqueue::Entry) -> Option<Completion> {
-        let (result, flags) = (entry.result(), entry.flags());
-        let buffer = cqueue::buffer_select(flags)
-            // SAFETY: the kernel names a buffer once for each time it was provided, and each completion is read once.
-            .map(|index| unsafe { self.buffers.take(index, result.max(0) as u32) });
-        let Some(socket) = self.sockets.get_mut(id) else {
-            debug_assert!(false, "a slot lives until its receive has ended");
-            return None;
-        };
-        let multishot = socket.receiving == Receiving::Multishot;
-        if !cqueue::more(flags) {
-            socket.receiving = Receiving::No;
-        }
-        if socket.closing {
-            self.recycle_unread(buffer);
-            self.release_if_finished(id);
-            return None;
-        }
-        match (result, buffer) {
-            (1.., Some(buffer)) => {
-                if multishot && !cqueue::more(flags) {
-                    self.arm_receive(id, true);
-                }
-                Some(Completion::Received { socket: id, buffer })
-            }
-            (result, buffer) => {
-                self.recycle_unread(buffer);
-                match -result {
-                    libc::ENOBUFS => {
-                        self.counters.buffers_exhausted += 1;
-                        self.starve(id, multishot);
-                        None
-                    }
-                    libc::EINTR | libc::EAGAIN => {
-                        self.arm_receive(id, multishot);
-                        None
-                    }
-                    _ => Some(Completion::Ended { socket: id }),
-                }
-            }
-        }
-    }
-
-    fn starve(&mut self, id: SocketId, multishot: bool) {
-        if let Some(socket) = self.sockets.get_mut(id) {
-            socket.receiving = Receiving::Starved { multishot };
-            self.starved.push(id);
-        }
-    }
-
-    fn recycle_unread(&mut self, buffer: Option<ReceiveBuffer>) {
-        if let Some(buffer) = buffer {
-            self.buffers.recycle(buffer);
-        }
-    }
-
-    #[inline]
-    fn translate_send(&mut self, id: SocketId, result: i32) -> Option<Completion> {
-        let Some(socket) = self.sockets.get_mut(id) else {
-            debug_assert!(false, "a slot lives until its send has ended");
-            return None;
-        };
-        let mut in_flight = socket.sending.take()?;
-        let interrupted = matches!(-result, libc::EINTR | libc::EAGAIN);
-        let finished = result > 0 && in_flight.advance(result as usize);
-        if !finished && (result > 0 || interrupted) && !socket.closing {
-            let entry = in_flight.entry(socket.fd.as_raw_fd());
-            socket.sending = Some(in_flight);
-            self.push(entry.user_data(user_data(Operation::Send, id.slot, id.generation)));
-            return None;
-        }
-        let closing = socket.closing;
-        let parts = in_flight.unload();
-        self.sends_in_flight -= 1;
-        if self.spare.len() < SPARE_SENDS_MAX {
-            self.spare.push(in_flight);
-        }
-        if closing {
-            self.release_if_finished(id);
-            None
-        } else if finished {
-            Some(Completion::Sent { socket: id, parts })
-        } else {
-            Some(Completion::SendFailed { socket: id, parts })
-        }
-    }
-
     /// Frees the slot of a closed socket, and closes its descriptor, when the kernel has no operation on it any more.
-    fn release_if_finished(&mut self, id: SocketId) {
+    pub(super) fn release_if_finished(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         if socket.receiving != Receiving::No || socket.sending.is_some() {
             return;
@@ -588,16 +466,10 @@ impl SocketRing {
     }
 }
 
-fn user_data(operation: Operation, slot: u32, generation: u32) -> u64 {
+pub(super) fn user_data(operation: Operation, slot: u32, generation: u32) -> u64 {
     u64::from(slot) << 32 | u64::from(generation & GENERATION_MASK) << 8 | operation as u64
 }
 
-fn from_user_data(user_data: u64) -> (u8, u32, u32) {
+pub(super) fn from_user_data(user_data: u64) -> (u8, u32, u32) {
     (user_data as u8, (user_data >> 32) as u32, (user_data >> 8) as u32 & GENERATION_MASK)
-}
-
-fn accepted(descriptor: RawFd) -> OwnedFd {
-    use std::os::fd::FromRawFd;
-    // SAFETY: a successful accept makes a new descriptor, and its completion is read only once.
-    unsafe { OwnedFd::from_raw_fd(descriptor) }
 }

@@ -26,6 +26,13 @@ pub enum Unsupported {
 
 /// Tries what the ring needs.
 pub fn check_support() -> Result<(), Unsupported> {
+    // On a thread of its own: the kernel takes a ring down later, in its maker's context, and would interrupt whatever
+    // system call the caller is in by then.
+    let probing = std::thread::Builder::new().name("ring-probe".into()).spawn(probe).map_err(Unsupported::Setup)?;
+    probing.join().unwrap_or(Err(Unsupported::Operation("an answer to the probe")))
+}
+
+fn probe() -> Result<(), Unsupported> {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     if kernel_version(&release).is_some_and(|version| version < KERNEL_MIN) {
         return Err(Unsupported::Kernel { found: release });

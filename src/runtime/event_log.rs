@@ -57,6 +57,22 @@ impl EventLog {
     }
 }
 
+/// Lets one log line through in a second.
+#[derive(Debug, Default)]
+pub struct OncePerSecond {
+    last: Option<Millis>,
+}
+
+impl OncePerSecond {
+    pub fn allows(&mut self, now: Millis) -> bool {
+        let allowed = self.last.is_none_or(|last| now >= last + SECOND_MS);
+        if allowed {
+            self.last = Some(now);
+        }
+        allowed
+    }
+}
+
 fn kind(event: &Event) -> usize {
     match event {
         Event::Connected { .. } => 0,
@@ -106,6 +122,13 @@ fn write_line(shard: u8, event: &Event) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_line_a_second_passes() {
+        let mut line = OncePerSecond::default();
+        let allowed: Vec<Millis> = (0..2_500).filter(|&now| line.allows(now)).collect();
+        assert_eq!(allowed, [0, 1_000, 2_000]);
+    }
 
     #[test]
     fn lines_over_the_rate_are_counted_and_a_new_second_starts_anew() {

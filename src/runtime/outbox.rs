@@ -50,7 +50,7 @@ impl Outbox {
 
     #[inline]
     pub fn add(&mut self, to: ShardIndex, message: PeerMessage) {
-        let class = usize::from(message.class());
+        let class = message.class();
         let batch = &mut self.batches[class][usize::from(to.0)];
         if batch.messages.is_empty() {
             batch.messages.reserve(BATCH_CAPACITY);

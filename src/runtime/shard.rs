@@ -1,19 +1,19 @@
 //! One shard's turn: what came in, what is due, what goes out.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use std::collections::VecDeque;
 use tracing::{error, warn};
 
 use super::admission::{Admission, Verdict};
 use super::clock::{Clock, millis};
 use super::config::IdlePolicy;
 use super::counters::ShardCounters;
-use super::event_log::EventLog;
+use super::event_log::{EventLog, OncePerSecond};
 use super::links::{Handshake, Link, Links};
 use super::mailbox::{Inbox, Mail, Mailboxes};
 use super::outbox::Outbox;
@@ -48,6 +48,8 @@ pub struct ShardDriver {
     outbox: Outbox,
     links: Links,
     log: EventLog,
+    accept_warning: OncePerSecond,
+    back_pressure_warning: OncePerSecond,
     /// Sockets whose CONNECT must be whole by then, in the order of that time.
     handshakes: VecDeque<(Millis, SocketId)>,
     /// What was received while another shard's mailbox was full, unread.
@@ -83,6 +85,8 @@ impl ShardDriver {
             settings,
             links: Links::default(),
             log: EventLog::new(index.0),
+            accept_warning: OncePerSecond::default(),
+            back_pressure_warning: OncePerSecond::default(),
             handshakes: VecDeque::new(),
             held: VecDeque::new(),
             congested: false,
@@ -251,7 +255,9 @@ impl ShardDriver {
             return;
         }
         self.counters().accept_back_offs.add(1);
-        warn!(shard = self.index.0, %error, "cannot accept connections, trying again in {} ms", limits::ACCEPT_BACK_OFF_MS);
+        if self.accept_warning.allows(self.now) {
+            warn!(shard = self.index.0, %error, "cannot accept connections, trying again every {} ms", limits::ACCEPT_BACK_OFF_MS);
+        }
         self.paused_listeners.push(listener);
         self.resume_accepting_at = Some(self.now + limits::ACCEPT_BACK_OFF_MS);
     }
@@ -366,7 +372,12 @@ impl ShardDriver {
         if self.outbox.flush(&self.common.mailboxes, &mut self.ring) {
             self.congested = true;
             self.counters().back_pressure_episodes.add(1);
-            warn!(shard = self.index.0, "another shard's mailbox is full, reading from clients pauses until it drains");
+            if self.back_pressure_warning.allows(self.now) {
+                warn!(
+                    shard = self.index.0,
+                    "another shard's mailbox is full, reading from clients pauses until it drains"
+                );
+            }
         }
         let ring = self.ring.counters();
         let counters = self.counters();

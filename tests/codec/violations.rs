@@ -190,6 +190,12 @@ const OF_THE_CONNECTION: &[Violation] = &[
     Violation::TopicAliasUnknown,
     Violation::ReceiveMaximumExceeded,
     Violation::SessionExpiryAfterZero,
+    Violation::QosAboveMaximum,
+    Violation::RetainNotAvailable,
+    Violation::SubscriptionIdentifierNotAvailable,
+    Violation::PayloadNotUtf8,
+    Violation::AuthUnexpected,
+    Violation::AuthenticationMethodChanged,
 ];
 
 #[test]

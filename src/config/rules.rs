@@ -1,0 +1,50 @@
+//! Rules between keys, which no key can check alone.
+
+use super::Config;
+use super::value::{Problem, show_size};
+use crate::broker::Settings;
+use crate::runtime::ShardCount;
+
+/// Rules between two keys: the two, the one to complain about first, and what is wrong.
+pub fn check_together(config: &Config) -> Vec<([&'static str; 2], Problem)> {
+    let Settings { connect_size_max, packet_size_max, queued_bytes_max, shard_bytes_max, .. } = config.runtime.settings;
+    let mut problems = Vec::new();
+    if connect_size_max > packet_size_max {
+        problems.push((
+            ["limits.connect_size_max", "limits.packet_size_max"],
+            Problem::new(
+                format!(
+                    "{} is more than limits.packet_size_max, {}",
+                    show_size(u64::from(connect_size_max)),
+                    show_size(u64::from(packet_size_max))
+                ),
+                "lower it, or raise limits.packet_size_max",
+            ),
+        ));
+    }
+    if queued_bytes_max > shard_bytes_max {
+        problems.push((
+            ["limits.queued_bytes_max", "limits.shard_bytes_max"],
+            Problem::new(
+                format!(
+                    "{} for one client is more than limits.shard_bytes_max, {}, for all clients of a shard",
+                    show_size(queued_bytes_max as u64),
+                    show_size(shard_bytes_max as u64)
+                ),
+                "lower it, or raise limits.shard_bytes_max",
+            ),
+        ));
+    }
+    if let (ShardCount::Exactly(shards), Some(cpus)) = (config.runtime.shards, &config.runtime.cpus)
+        && shards > cpus.len()
+    {
+        problems.push((
+            ["runtime.cpus", "runtime.shards"],
+            Problem::new(
+                format!("{} CPUs are named for {shards} shards", cpus.len()),
+                "name one CPU for each shard, or leave one of the two on its default",
+            ),
+        ));
+    }
+    problems
+}

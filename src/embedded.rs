@@ -1,0 +1,92 @@
+//! The broker as a part of another program.
+
+use std::net::SocketAddr;
+
+use crate::config::Config;
+use crate::runtime::{Counters, RuntimeConfig, Server, ShardCount, StartError, Summary};
+
+/// A broker that runs on threads of its own inside this process. Dropping it stops it.
+///
+/// It installs no signal handler and no log; its lines go to whatever `tracing` subscriber the program has.
+///
+/// ```no_run
+/// let broker = ringmq::Broker::builder().listen(([127, 0, 0, 1], 0).into()).shards(1).start()?;
+/// println!("mqtt://{}", broker.address());
+/// broker.stop();
+/// # Ok::<(), ringmq::StartError>(())
+/// ```
+#[derive(Debug)]
+pub struct Broker {
+    server: Server,
+}
+
+impl Broker {
+    /// Starts with a whole configuration, such as one from [`Config::from_toml`]. Its `log` is for the command line and
+    /// not looked at here. Must not be called from inside a glommio executor.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        Server::start(config.runtime).map(|server| Self { server })
+    }
+
+    /// Starts with the defaults but for what is said.
+    pub fn builder() -> BrokerBuilder {
+        BrokerBuilder { config: RuntimeConfig::default() }
+    }
+
+    /// The first address that it listens on, with the port that the kernel chose where 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses()[0]
+    }
+
+    /// All addresses that it listens on, in the order of the configuration; never empty.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.server.addresses()
+    }
+
+    /// What it found out about the machine when it started.
+    pub fn summary(&self) -> &Summary {
+        self.server.summary()
+    }
+
+    /// What it has counted since it started, over all shards.
+    pub fn counters(&self) -> Counters {
+        self.server.counters()
+    }
+
+    /// Says goodbye to all clients and returns when every thread has ended, after the configured time at the latest.
+    pub fn stop(self) {
+        self.server.stop();
+    }
+}
+
+/// Collects what differs from the defaults; made by [`Broker::builder`].
+#[derive(Clone, Debug)]
+pub struct BrokerBuilder {
+    config: RuntimeConfig,
+}
+
+impl BrokerBuilder {
+    /// Adds an address to listen on; port 0 lets the kernel choose. Without any it is 127.0.0.1:1883.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.config.listen.push(address);
+        self
+    }
+
+    /// Threads that share the connections; without this, one for each CPU.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.config.shards = ShardCount::Exactly(shards);
+        self
+    }
+
+    /// Changes any other setting.
+    pub fn configure(mut self, change: impl FnOnce(&mut RuntimeConfig)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    pub fn start(self) -> Result<Broker, StartError> {
+        let mut config = Config::default();
+        let listen = if self.config.listen.is_empty() { config.runtime.listen } else { self.config.listen.clone() };
+        config.runtime = RuntimeConfig { listen, ..self.config };
+        Broker::start(config)
+    }
+}

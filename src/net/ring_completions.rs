@@ -1,0 +1,157 @@
+//! From the kernel's completions to ours: what each result means, and what is armed again without a word.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use io_uring::cqueue;
+
+use super::ring::{Completion, Operation, SocketRing, from_user_data, user_data};
+use super::ring_buffers::ReceiveBuffer;
+use super::sockets::{Receiving, SocketId};
+
+/// Finished sends that are kept for the next ones.
+const SPARE_SENDS_MAX: usize = 1_024;
+
+impl SocketRing {
+    #[inline]
+    pub(super) fn translate(&mut self, entry: &cqueue::Entry) -> Option<Completion> {
+        let (operation, slot, generation) = from_user_data(entry.user_data());
+        if operation == Operation::Receive as u8 {
+            self.translate_receive(SocketId { slot, generation }, entry)
+        } else if operation == Operation::Send as u8 {
+            self.translate_send(SocketId { slot, generation }, entry.result())
+        } else if operation == Operation::Message as u8 {
+            Some(Completion::Woken)
+        } else if operation == Operation::Accept as u8 {
+            self.translate_accept(slot as usize, entry)
+        } else if operation == Operation::MessageFailed as u8 {
+            Some(Completion::WakeFailed { ring: slot })
+        } else if operation == Operation::WakeRead as u8 {
+            self.wake_armed = false;
+            if entry.result() != -libc::ECANCELED {
+                self.arm_wake();
+            }
+            Some(Completion::Woken)
+        } else {
+            debug_assert!(operation == Operation::Quiet as u8);
+            None
+        }
+    }
+
+    fn translate_accept(&mut self, listener: usize, entry: &cqueue::Entry) -> Option<Completion> {
+        let more = cqueue::more(entry.flags());
+        if entry.result() >= 0 {
+            if !more {
+                self.arm_accept(listener);
+            }
+            return Some(Completion::Accepted { listener, socket: accepted(entry.result()) });
+        }
+        match -entry.result() {
+            // The connection was gone before it was accepted, or a signal came.
+            libc::ECONNABORTED | libc::EINTR | libc::EAGAIN | libc::EPROTO => {
+                if !more {
+                    self.arm_accept(listener);
+                }
+                None
+            }
+            _ if more => None,
+            error => Some(Completion::AcceptEnded { listener, error: io::Error::from_raw_os_error(error) }),
+        }
+    }
+
+    #[inline]
+    fn translate_receive(&mut self, id: SocketId, entry: &cqueue::Entry) -> Option<Completion> {
+        let (result, flags) = (entry.result(), entry.flags());
+        let buffer = cqueue::buffer_select(flags)
+            // SAFETY: the kernel names a buffer once for each time it was provided, and each completion is read once.
+            .map(|index| unsafe { self.buffers.take(index, result.max(0) as u32) });
+        let Some(socket) = self.sockets.get_mut(id) else {
+            debug_assert!(false, "a slot lives until its receive has ended");
+            return None;
+        };
+        let multishot = socket.receiving == Receiving::Multishot;
+        if !cqueue::more(flags) {
+            socket.receiving = Receiving::No;
+        }
+        if socket.closing {
+            self.recycle_unread(buffer);
+            self.release_if_finished(id);
+            return None;
+        }
+        match (result, buffer) {
+            (1.., Some(buffer)) => {
+                if multishot && !cqueue::more(flags) {
+                    self.arm_receive(id, true);
+                }
+                Some(Completion::Received { socket: id, buffer })
+            }
+            (result, buffer) => {
+                self.recycle_unread(buffer);
+                match -result {
+                    libc::ENOBUFS => {
+                        self.counters.buffers_exhausted += 1;
+                        self.starve(id, multishot);
+                        None
+                    }
+                    libc::EINTR | libc::EAGAIN => {
+                        self.arm_receive(id, multishot);
+                        None
+                    }
+                    _ => Some(Completion::Ended { socket: id }),
+                }
+            }
+        }
+    }
+
+    fn starve(&mut self, id: SocketId, multishot: bool) {
+        if let Some(socket) = self.sockets.get_mut(id) {
+            socket.receiving = Receiving::Starved { multishot };
+            self.starved.push(id);
+        }
+    }
+
+    fn recycle_unread(&mut self, buffer: Option<ReceiveBuffer>) {
+        if let Some(buffer) = buffer {
+            self.buffers.recycle(buffer);
+        }
+    }
+
+    #[inline]
+    fn translate_send(&mut self, id: SocketId, result: i32) -> Option<Completion> {
+        let Some(socket) = self.sockets.get_mut(id) else {
+            debug_assert!(false, "a slot lives until its send has ended");
+            return None;
+        };
+        let mut in_flight = socket.sending.take()?;
+        self.sends_at_once -= u32::from(in_flight.is_at_once());
+        let interrupted = matches!(-result, libc::EINTR | libc::EAGAIN);
+        let finished = result > 0 && in_flight.advance(result as usize);
+        if !finished && (result > 0 || interrupted) && !socket.closing {
+            let entry = in_flight.entry(socket.fd.as_raw_fd(), false);
+            socket.sending = Some(in_flight);
+            self.push(entry.user_data(user_data(Operation::Send, id.slot, id.generation)));
+            return None;
+        }
+        let closing = socket.closing;
+        let parts = in_flight.unload();
+        self.sends_in_flight -= 1;
+        if self.spare.len() < SPARE_SENDS_MAX {
+            self.spare.push(in_flight);
+        }
+        if closing {
+            self.release_if_finished(id);
+            None
+        } else if finished {
+            Some(Completion::Sent { socket: id, parts })
+        } else {
+            Some(Completion::SendFailed { socket: id, parts })
+        }
+    }
+}
+
+fn accepted(descriptor: RawFd) -> OwnedFd {
+    use std::os::fd::FromRawFd;
+    // SAFETY: a successful accept makes a new descriptor, and its completion is read only once.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
+}

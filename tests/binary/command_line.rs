@@ -1,0 +1,103 @@
+//! Help, configurations and what does not work out: exit codes and messages.
+
+use std::net::TcpListener;
+
+use crate::process::{Server, ringmq, run};
+
+#[test]
+fn help_names_the_commands() {
+    let outcome = run(&["--help"]);
+    assert_eq!(outcome.code, Some(0));
+    for word in ["serve", "check-config", "pub", "sub", "--config", "--listen", "--shards"] {
+        assert!(outcome.stdout.contains(word), "{word} not in {}", outcome.stdout);
+    }
+    // -h is the host for the clients, as in mosquitto's; help is in its long form.
+    for command in ["pub", "sub"] {
+        let outcome = run(&[command, "--help"]);
+        assert_eq!(outcome.code, Some(0));
+        assert!(outcome.stdout.contains("-h, --host"), "{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn the_example_is_a_good_configuration() {
+    let outcome = run(&["check-config", concat!(env!("CARGO_MANIFEST_DIR"), "/ringmq.example.toml")]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("listen = [\"tcp://127.0.0.1:1883\"]"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_bad_configuration_is_told_with_line_and_remedy() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "[limits]\nsessions_mx = 5\n").expect("a file");
+    let path = file.path().to_str().expect("a path");
+    for arguments in [vec!["check-config", path], vec!["serve", "--config", path], vec!["--config", path]] {
+        let outcome = run(&arguments);
+        assert_eq!(outcome.code, Some(2), "{arguments:?}");
+        let expected = format!("{path}:2: limits.sessions_mx: unknown key");
+        assert!(outcome.stderr.contains(&expected), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("did you mean sessions_max in section [limits]?"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_missing_file_and_bad_flags_are_configuration() {
+    for (arguments, message) in [
+        (vec!["--config", "/nonexistent/ringmq.toml"], "/nonexistent/ringmq.toml: cannot be read"),
+        (vec!["--shards", "none"], "flag --shards: runtime.shards: \"none\" is not an integer"),
+        (vec!["--listen", "tls://127.0.0.1:1"], "flag --listen: listen: tls://"),
+        (vec!["--listen", "tcp://192.0.2.1:0"], "192.0.2.1:0 is not an address of this machine"),
+        (vec!["--no-such-flag"], "unexpected argument"),
+    ] {
+        let outcome = run(&arguments);
+        assert_eq!(outcome.code, Some(2), "{arguments:?}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(message), "{arguments:?}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_taken_port_is_the_environment() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("tcp://{}", taken.local_addr().expect("an address"));
+    let outcome = run(&["--listen", &url]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("taken"), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_environment_goes_before_the_file() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "[limits]\nsessions_max = 5\nin_flight_max = 6\n").expect("a file");
+    let output = ringmq()
+        .args(["check-config".as_ref(), file.path().as_os_str()])
+        .env("RINGMQ_LIMITS_SESSIONS_MAX", "7")
+        .stdout(std::process::Stdio::piped())
+        .output()
+        .expect("the binary runs");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("\nsessions_max = 7\n") && shown.contains("\nin_flight_max = 6\n"), "{shown}");
+}
+
+#[test]
+fn the_log_can_be_json() {
+    let server = Server::start_with(&["--shards", "1", "--log-format", "json"]);
+    assert_ne!(server.address.port(), 0);
+}
+
+#[test]
+fn clients_tell_what_went_wrong() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    drop(taken);
+    let outcome = run(&["pub", "-h", "127.0.0.1", "-p", &port, "-t", "a", "-m", "b"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), "Error: Connection refused\n"));
+    let outcome = run(&["pub", "-h", "127.0.0.1", "-p", &port, "-t", "a", "-m", "b", "--quiet"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), ""));
+    let outcome = run(&["pub", "-t", "a/#", "-m", "b"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("Invalid publish topic 'a/#'"), "{}", outcome.stderr);
+    let outcome = run(&["sub", "-t", "a#"]);
+    assert!(outcome.stderr.contains("Invalid subscription topic 'a#'"), "{}", outcome.stderr);
+    let outcome = run(&["sub", "-t", "a", "-F", "%z"]);
+    assert!(outcome.stderr.contains("Invalid format specifier 'z'"), "{}", outcome.stderr);
+}

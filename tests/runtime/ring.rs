@@ -1,0 +1,229 @@
+//! One ring in this thread, ordinary blocking clients in others.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ringmq::net::{BufferRingConfig, Completion, SendParts, SocketId, SocketRing, bind_shared};
+
+/// No wait in these tests is longer, unless something is lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A ring that listens on a free port.
+fn ring(count: u16, size: u32) -> (SocketRing, SocketAddr) {
+    let mut ring = SocketRing::new(BufferRingConfig { count, size }).unwrap();
+    let listener = bind_shared("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+    for socket in listener.sockets {
+        ring.listen(socket);
+    }
+    (ring, listener.address)
+}
+
+fn next(ring: &mut SocketRing) -> Completion {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(completion) = ring.next_completion() {
+            return completion;
+        }
+        assert!(Instant::now() < deadline, "nothing completes");
+        ring.wait(Some(Duration::from_millis(5))).unwrap();
+    }
+}
+
+fn accept(ring: &mut SocketRing) -> SocketId {
+    match next(ring) {
+        Completion::Accepted { socket, .. } => ring.attach(socket),
+        other => panic!("{other:?} instead of a connection"),
+    }
+}
+
+/// Sends back what comes, until `connections` have ended.
+fn echo(ring: &mut SocketRing, connections: usize) {
+    let mut waiting: HashMap<SocketId, (bool, Vec<u8>)> = HashMap::new();
+    let mut ended = 0;
+    while ended < connections {
+        match next(ring) {
+            Completion::Accepted { socket, .. } => {
+                let id = ring.attach(socket);
+                waiting.insert(id, (false, Vec::new()));
+                ring.receive(id);
+            }
+            Completion::Received { socket, buffer } => {
+                let (_, bytes) = waiting.get_mut(&socket).unwrap();
+                bytes.extend_from_slice(ring.received(&buffer));
+                ring.recycle(buffer);
+                send_waiting(ring, socket, &mut waiting);
+            }
+            Completion::Sent { socket, .. } => {
+                if let Some((sending, _)) = waiting.get_mut(&socket) {
+                    *sending = false;
+                    send_waiting(ring, socket, &mut waiting);
+                }
+            }
+            Completion::Ended { socket } | Completion::SendFailed { socket, .. } => {
+                waiting.remove(&socket);
+                ring.close(socket);
+                ended += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn send_waiting(ring: &mut SocketRing, socket: SocketId, waiting: &mut HashMap<SocketId, (bool, Vec<u8>)>) {
+    let Some((sending, bytes)) = waiting.get_mut(&socket) else { return };
+    if !*sending && !bytes.is_empty() {
+        *sending = true;
+        let bytes = std::mem::take(bytes);
+        ring.send(socket, SendParts { bytes, shared: Vec::new() });
+    }
+}
+
+fn pattern(len: usize, start: usize) -> Vec<u8> {
+    (start..start + len).map(|position| (position * 31 % 251) as u8).collect()
+}
+
+#[test]
+fn many_clients_get_their_own_bytes_back_through_few_buffers() {
+    const CLIENTS: usize = 24;
+    const BYTES: usize = 20_000;
+    // So few and small that receives run out of them again and again.
+    let (mut ring, address) = ring(4, 64);
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            thread::spawn(move || {
+                let mut stream = TcpStream::connect(address).unwrap();
+                let sent = pattern(BYTES, client);
+                let mut writer = stream.try_clone().unwrap();
+                let copy = sent.clone();
+                let writing =
+                    thread::spawn(move || copy.chunks(700).for_each(|chunk| writer.write_all(chunk).unwrap()));
+                let mut received = vec![0; BYTES];
+                stream.read_exact(&mut received).unwrap();
+                writing.join().unwrap();
+                assert!(received == sent, "client {client}");
+            })
+        })
+        .collect();
+    echo(&mut ring, CLIENTS);
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    assert!(ring.counters().buffers_exhausted > 0, "the test did not reach what it is for");
+    ring.submit().unwrap();
+    assert_eq!(ring.socket_count(), 0);
+}
+
+#[test]
+fn a_large_output_reaches_a_slow_reader_whole() {
+    let (mut ring, address) = ring(8, 4096);
+    // More parts than one SENDMSG can name, and more bytes than any socket buffer holds.
+    let bytes = pattern(3 << 20, 1);
+    let shared: Vec<(usize, Bytes)> =
+        (0..3_000).map(|part| (part * 1_000, Bytes::from(pattern(5_000, part)))).collect();
+    let mut expected = Vec::new();
+    for part in 0..3_000 {
+        expected.extend_from_slice(&bytes[part.max(1) * 1_000 - 1_000..part * 1_000]);
+        expected.extend_from_slice(&shared[part].1);
+    }
+    expected.extend_from_slice(&bytes[2_999_000..]);
+
+    let length = expected.len();
+    let reader = thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let mut received = Vec::with_capacity(length);
+        let mut chunk = vec![0; 100_000];
+        while received.len() < length {
+            let read = stream.read(&mut chunk).unwrap();
+            assert!(read > 0, "the output ends after {} bytes", received.len());
+            received.extend_from_slice(&chunk[..read]);
+            thread::yield_now();
+        }
+        received
+    });
+    let socket = accept(&mut ring);
+    ring.send(socket, SendParts { bytes, shared });
+    let Completion::Sent { socket: sent, parts } = next(&mut ring) else { panic!("not sent") };
+    assert_eq!((sent, parts.len()), (socket, length));
+    assert!(reader.join().unwrap() == expected);
+}
+
+#[test]
+fn closing_in_the_middle_of_a_send_frees_the_slot_for_another() {
+    let (mut ring, address) = ring(8, 4096);
+    let mut former = None;
+    for _ in 0..50 {
+        let client = TcpStream::connect(address).unwrap();
+        let socket = accept(&mut ring);
+        ring.receive(socket);
+        // The client reads nothing, so that this stays in flight.
+        ring.send(socket, SendParts { bytes: vec![7; 16 << 20], shared: Vec::new() });
+        ring.submit().unwrap();
+        ring.close(socket);
+        ring.close(socket);
+        let deadline = Instant::now() + PATIENCE;
+        while ring.socket_count() > 0 {
+            assert!(Instant::now() < deadline, "the slot is not freed");
+            ring.wait(Some(Duration::from_millis(10))).unwrap();
+            assert!(ring.next_completion().is_none(), "a closed socket reports nothing");
+        }
+        if let Some(former) = former {
+            assert_ne!(former, socket);
+            // An id of the past does nothing to the present.
+            ring.close(former);
+            assert!(ring.detach(former).is_none());
+        }
+        assert_eq!(socket.slot, 0);
+        former = Some(socket);
+        drop(client);
+    }
+}
+
+#[test]
+fn a_socket_moves_to_another_ring_with_nothing_lost() {
+    let (mut first, address) = ring(8, 4096);
+    let (mut second, _) = ring(8, 4096);
+    let mut client = TcpStream::connect(address).unwrap();
+    let socket = accept(&mut first);
+    first.receive_once(socket);
+    client.write_all(b"one").unwrap();
+    let Completion::Received { buffer, .. } = next(&mut first) else { panic!("nothing received") };
+    assert_eq!(first.received(&buffer), b"one");
+    first.recycle(buffer);
+    client.write_all(b"two").unwrap();
+    let socket = first.detach(socket).unwrap();
+    let socket = second.attach(socket);
+    second.receive(socket);
+    let Completion::Received { buffer, .. } = next(&mut second) else { panic!("nothing received") };
+    assert_eq!(second.received(&buffer), b"two");
+    second.recycle(buffer);
+    client.shutdown(Shutdown::Write).unwrap();
+    assert!(matches!(next(&mut second), Completion::Ended { socket: ended } if ended == socket));
+}
+
+#[test]
+fn a_ring_that_is_dropped_with_operations_in_flight_leaves_the_kernel_nothing() {
+    for _ in 0..20 {
+        let (mut ring, address) = ring(8, 4096);
+        let client = TcpStream::connect(address).unwrap();
+        let socket = accept(&mut ring);
+        ring.receive(socket);
+        ring.send(socket, SendParts { bytes: vec![7; 16 << 20], shared: Vec::new() });
+        ring.submit().unwrap();
+        let began = Instant::now();
+        drop(ring);
+        assert!(began.elapsed() < Duration::from_millis(900), "it gave up waiting and leaked");
+        drop(client);
+    }
+}
+
+#[test]
+fn a_stopped_listener_refuses() {
+    let (mut ring, address) = ring(8, 4096);
+    drop(TcpStream::connect(address).unwrap());
+    let _ = accept(&mut ring);
+    ring.stop_accepting();
+    assert!(matches!(next(&mut ring), Completion::AcceptEnded { listener: 0, .. }));
+    assert!(TcpStream::connect(address).is_err());
+}
