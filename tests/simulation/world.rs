@@ -30,6 +30,9 @@ impl Finding {
     }
 }
 
+/// Bytes by which an output may pass the bound of what waits for a client.
+const OUTPUT_SLACK: usize = 128 * 1024;
+
 /// A connection whose client has gone on to another one without closing it.
 struct Orphan {
     link: usize,
@@ -519,6 +522,12 @@ impl World {
             if link.sending.is_some() || transmit.output.is_empty() {
                 return Err(Finding::new("a second output on its way, or an empty one", client, None));
             }
+            // What is past the bound was written by one read of the socket: acknowledgements of small packets.
+            let bound = self.settings.queued_bytes_max + OUTPUT_SLACK;
+            if transmit.output.len() > bound {
+                let rule = format!("an output of {} bytes, more than {bound}", transmit.output.len());
+                return Err(Finding::new(rule, client, None));
+            }
             link.sending = Some((transmit, 0));
         }
         while let Some((id, transport)) = self.nodes[own].shard.poll_close() {
@@ -620,6 +629,10 @@ impl World {
         let expected = self.clients.iter().filter(|client| client.connection.is_some()).count() + forgotten;
         if open != expected {
             return Err(Finding::new(format!("{open} connections at the shards, but {expected} clients"), 0, None));
+        }
+        let held: u64 = self.nodes.iter().map(|node| node.shard.counters().held_bytes).sum();
+        if forgotten == 0 && !absent.contains(&true) && held > 0 {
+            return Err(Finding::new(format!("{held} bytes are held though everybody has everything"), 0, None));
         }
         self.history.record(usize::MAX, 0, What::Quiescent);
         Ok(())
