@@ -178,7 +178,7 @@ impl Sessions {
                     connection.connected_time = entry.time;
                     connection.session_present = *session_present;
                 }
-                What::Reset | What::Closed | What::ServerDisconnect { .. } => end(order),
+                What::Reset | What::Closed | What::ServerDisconnect => end(order),
                 What::Disconnect { code, session_expiry_s } => {
                     end(order);
                     connection.disconnect = Some((*code, *session_expiry_s));
