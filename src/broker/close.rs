@@ -177,6 +177,16 @@ impl Shard {
         }
     }
 
+    /// Does now what the timer of a session without a connection would do now.
+    pub(super) fn settle_session_timer(&mut self, key: SessionKey) {
+        let Some(session) = self.session_mut(key) else { return };
+        let (timer, generation) = (session.timer.take(), session.generation);
+        if let Some(timer) = timer {
+            self.wheel.cancel(timer);
+        }
+        self.handle_session_timer(key, generation);
+    }
+
     /// The time of a session without a connection, or of its will, has come.
     pub(super) fn handle_session_timer(&mut self, key: SessionKey, generation: u32) {
         let now = self.now;

@@ -180,12 +180,16 @@ impl Shard {
     /// connection of the session ends here ([MQTT-3.1.4-3]).
     fn take_session(&mut self, client_id: &str, clean_start: bool) -> Result<(SessionKey, bool), Refused> {
         let client_hash = hash(&self.settings, client_id);
-        if let Some(key) = self.find_session(client_id, client_hash)
-            && let Some(earlier) = self.session(key).and_then(|session| session.connection)
-        {
-            self.counters.sessions_taken_over += 1;
-            let why = "another connection uses this client identifier";
-            self.close(earlier, CloseReason::ByServer(ReasonCode::SessionTakenOver), Some(why));
+        if let Some(key) = self.find_session(client_id, client_hash) {
+            match self.session(key).and_then(|session| session.connection) {
+                Some(earlier) => {
+                    self.counters.sessions_taken_over += 1;
+                    let why = "another connection uses this client identifier";
+                    self.close(earlier, CloseReason::ByServer(ReasonCode::SessionTakenOver), Some(why));
+                }
+                // The CONNECT may have been read before a timer that was due fired.
+                None => self.settle_session_timer(key),
+            }
         }
         // The earlier session may have ended with its connection.
         if let Some(key) = self.find_session(client_id, client_hash) {

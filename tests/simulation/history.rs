@@ -54,7 +54,7 @@ pub struct Message {
     pub payload: Vec<u8>,
 }
 
-/// What the broker said of a connection in its CONNECT's terms.
+/// What a CONNECT asked for.
 #[derive(Clone, Debug)]
 pub struct Connecting {
     pub version: Version,
@@ -106,10 +106,6 @@ pub enum What {
     Accepted {
         key: Key,
     },
-    Refused {
-        key: Key,
-        code: u8,
-    },
     Subscribe {
         packet_id: u16,
         id: Option<u32>,
@@ -132,9 +128,7 @@ pub enum What {
         session_expiry_s: Option<u32>,
     },
     DisconnectArrived,
-    ServerDisconnect {
-        code: u8,
-    },
+    ServerDisconnect,
     /// The client, or the network, broke the connection; the client hears nothing more of it.
     Reset,
     /// The client read the end of the stream.

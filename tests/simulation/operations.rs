@@ -225,17 +225,11 @@ fn forwardable(random: &mut Random) -> Properties {
     if random.chance(15) {
         properties.push((property::PAYLOAD_FORMAT, Value::Byte(1)));
     }
-    random.shuffle_users_last(&mut properties);
-    properties
-}
-
-impl Random {
-    /// Puts the properties in any order that keeps user properties in theirs.
-    fn shuffle_users_last(&mut self, properties: &mut Properties) {
-        if self.chance(50) {
-            properties.sort_by_key(|(id, _)| *id);
-        }
+    // The order of different properties means nothing; user properties keep theirs.
+    if random.chance(50) {
+        properties.sort_by_key(|(id, _)| *id);
     }
+    properties
 }
 
 fn subscribe(client: &mut Client, random: &mut Random, history: &mut History) {

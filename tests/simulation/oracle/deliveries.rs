@@ -17,7 +17,6 @@ pub struct Seen {
     pub session: u32,
     pub key: Key,
     pub qos: u8,
-    pub retain: bool,
     /// Forwarded when it was published.
     pub live: bool,
     /// Sent because of a new subscription.
@@ -212,7 +211,7 @@ fn explain(
             delivery.qos, delivery.retain
         ));
     }
-    Ok(Seen { order, client, session: 0, key, qos: delivery.qos, retain: delivery.retain, live, replayed, shared })
+    Ok(Seen { order, client, session: 0, key, qos: delivery.qos, live, replayed, shared })
 }
 
 /// Tries every choice of at most one version for each filter, none only where none must be in force.
@@ -291,7 +290,11 @@ fn check_order(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     let sent_again = message.qos == 1 && case.messages.lives[&seen.key].times > 1;
     let flow = (seen.key.publisher, message.topic.clone(), message.qos, seen.qos);
     let sequence = seen.key.sequence;
-    let newest = if seen.replayed { &memory.highest_retained } else { &memory.highest };
+    // To a client that never had another subscription to the topic, nothing newer may have come before, retained or not.
+    let subscribed =
+        case.sessions.of(seen.client).iter().filter(|s| s.may_from < seen.order && s.matches(&message.topic));
+    let is_only = subscribed.count() == 1;
+    let newest = if seen.replayed && !is_only { &memory.highest_retained } else { &memory.highest };
     if let Some(newest) = newest.get(&flow)
         && sequence < *newest
         && !sent_again

@@ -4,7 +4,7 @@ use super::deliveries::Deliveries;
 use super::messages::Life;
 use super::sessions::Subscription;
 use super::{Case, Figures, QUEUE_DROPS};
-use crate::history::{Key, Message, NEVER, Order};
+use crate::history::{Message, NEVER, Order};
 use crate::world::Finding;
 
 /// Every message that the broker took is with every subscriber that certainly subscribed before it was sent, and still
@@ -25,7 +25,7 @@ pub fn check(case: &Case<'_>, deliveries: &Deliveries, figures: &mut Figures) ->
                 .filter(|s| !(s.no_local && key.client() == client))
                 .collect();
             let Some(qos) = must.iter().map(|s| s.qos).max() else { continue };
-            if !is_due(case, client, *key, message, life, qos.min(message.qos), rest) {
+            if !is_due(case, client, message, life, qos.min(message.qos), rest) {
                 continue;
             }
             figures.required += 1;
@@ -47,12 +47,11 @@ impl super::deliveries::Seen {
 }
 
 /// Whether nothing excuses that `client` lacks the message at `rest`.
-fn is_due(case: &Case<'_>, client: usize, key: Key, message: &Message, life: &Life, qos: u8, rest: Order) -> bool {
+fn is_due(case: &Case<'_>, client: usize, message: &Message, life: &Life, qos: u8, rest: Order) -> bool {
     let Some(online) = case.sessions.online(client, rest) else { return false };
     if qos == 0 && !online.covers(life.sent, rest) {
         return false;
     }
-    let _ = key;
     !is_excused(case, client, message, life, rest)
 }
 

@@ -41,7 +41,11 @@ impl Connection {
     fn expiries(&self) -> Vec<u32> {
         let own = self.connecting.session_expiry_s;
         match self.disconnect {
-            Some((_, Some(changed))) if self.disconnect_arrived == NEVER => vec![own, changed],
+            Some((_, Some(changed)))
+                if self.disconnect_arrived == NEVER || self.disconnect_arrived > self.server_end =>
+            {
+                vec![own, changed]
+            }
             Some((_, Some(changed))) => vec![changed],
             _ => vec![own],
         }
@@ -174,7 +178,7 @@ impl Sessions {
                     connection.connected_time = entry.time;
                     connection.session_present = *session_present;
                 }
-                What::Reset | What::Closed | What::ServerDisconnect { .. } => end(order),
+                What::Reset | What::Closed | What::ServerDisconnect => end(order),
                 What::Disconnect { code, session_expiry_s } => {
                     end(order);
                     connection.disconnect = Some((*code, *session_expiry_s));
