@@ -144,7 +144,7 @@ fn queue_policy_disconnect() {
     }
     a.next_publish();
     a.expect_closed_with(0x97);
-    assert!(rig.bound_reached("queued_messages_max"));
+    assert!(rig.bound_reached("limits.queued_messages_max"));
     assert_eq!(rig.connect(&connect).take_all(), ["0", "1", "2", "3"]);
 }
 
@@ -191,7 +191,7 @@ fn queued_bytes_max_of_unread_answers() {
             a.send(&pings);
         }
     }
-    assert!(rig.bound_reached("queued_bytes_max"));
+    assert!(rig.bound_reached("limits.queued_bytes_max"));
     assert!(matches!(rig.close_reason("a"), Some(CloseReason::ByServer(_))));
 }
 
@@ -247,7 +247,7 @@ fn subscriptions_max() {
     let rig = Rig::with(|settings| settings.subscriptions_max = 2);
     let mut a = rig.connect_v5("a");
     assert_eq!(a.subscribe_codes(&[], &[("a", 0), ("$share/g/b", 1), ("c", 0), ("a", 1)]), [0, 1, 0x97, 1]);
-    assert!(rig.bound_reached("subscriptions_max"));
+    assert!(rig.bound_reached("limits.subscriptions_max"));
     a.publish("c", "x");
     a.expect_nothing();
     a.unsubscribe(&["a"]);
@@ -322,7 +322,7 @@ fn sessions_max() {
     let mut b = rig.connect_v5("b");
     rig.expect_refused(&Connect::v5("c"), 0x97);
     rig.expect_refused(&Connect::v3_1_1("c"), 3);
-    assert!(rig.bound_reached("sessions_max"));
+    assert!(rig.bound_reached("limits.sessions_max"));
     assert!(rig.connect(&Connect::v5("a").session(1_000)).connack.session_present);
     b.disconnect();
     rig.connect_v5("c").ping();
