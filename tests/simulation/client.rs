@@ -408,7 +408,7 @@ impl Client {
             // What a group's member had not acknowledged when its connection broke may have gone to another member
             // (section 4.8.2), whose acknowledgement frees the packet identifier.
             let moved = |key: &Option<Key>| key.is_some_and(|key| history.messages[&key].topic.starts_with("s/"));
-            if !publish.dup && self.unacknowledged.get(&packet_id).is_some_and(moved) {
+            if self.unacknowledged.get(&packet_id).is_some_and(|held| *held != key && moved(held)) {
                 self.unacknowledged.remove(&packet_id);
             }
             let held =
