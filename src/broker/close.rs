@@ -108,6 +108,14 @@ impl Shard {
         self.held_bytes -= partial.size();
     }
 
+    /// Closes the connections that could not be sent an answer for its size.
+    pub(super) fn close_unanswerable(&mut self) {
+        while let Some(id) = self.unanswerable.pop() {
+            let why = "an answer is larger than the client's Maximum Packet Size";
+            self.close(id, CloseReason::ByServer(ReasonCode::PacketTooLarge), Some(why));
+        }
+    }
+
     /// The driver is to close the transport.
     pub(super) fn finish_close(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connection(id) {

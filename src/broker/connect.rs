@@ -43,7 +43,7 @@ impl Shard {
             return Err(Refused { reason: ReasonCode::ServerShuttingDown, why: "the server is shutting down" });
         }
         if over_limit {
-            self.count_bound(packet.client_id, "connections_max");
+            self.count_bound(packet.client_id, "runtime.connections_max");
             return Err(Refused {
                 reason: ReasonCode::QuotaExceeded,
                 why: "the server has as many connections as it can",
@@ -93,38 +93,9 @@ impl Shard {
     pub(super) fn admit(&mut self, id: ConnectionId, packet: &Connect<'_>, authentication_data: Option<&[u8]>) {
         let assigned = packet.client_id.is_empty().then(|| self.assign_client_id());
         let client_id = assigned.as_deref().unwrap_or(packet.client_id);
-        let (key, session_present) = match self.take_session(client_id, packet.clean_start) {
-            Ok(taken) => taken,
-            Err(refused) => return self.refuse(id, refused),
-        };
-        let (expiry_s, announced_expiry_s) = self.session_expiry(packet);
-        let will = packet.will.as_ref().map(|will| self.will_from(will, hash(&self.settings, client_id)));
-        let Some(session) = self.session_mut(key) else { return };
-        session.connection = Some(id);
-        session.expiry_s = expiry_s;
-        session.expires_at = None;
-        session.will = will;
-        session.drops_reported = 0;
-        let timer = session.timer.take();
-        if let Some(timer) = timer {
-            self.wheel.cancel(timer);
-        }
-
-        let (keep_alive_s, server_keep_alive_s) = self.keep_alive(packet);
         let settings = self.settings.clone();
-        let timer = self.connection_mut(id).and_then(|connection| {
-            connection.phase = Phase::Open(key);
-            let receive_maximum = packet.properties.receive_maximum.unwrap_or(u16::MAX);
-            connection.send_window = receive_maximum.min(settings.in_flight_max);
-            connection.silence_max_ms = u32::from(keep_alive_s) * 1_500;
-            let aliases = packet.properties.topic_alias_max.unwrap_or(0).min(settings.topic_alias_out_max);
-            connection.aliases_out = (aliases > 0).then(|| Box::new(AliasesOut::new(aliases, settings.hash_seed)));
-            connection.timer.take()
-        });
-        if let Some(timer) = timer {
-            self.wheel.cancel(timer);
-        }
-        self.arm_keep_alive(id);
+        let (expiry_s, announced_expiry_s) = self.session_expiry(packet);
+        let (keep_alive_s, server_keep_alive_s) = self.keep_alive(packet);
         let response_information = match &settings.response_information {
             Some(prefix) if packet.properties.request_response_information => Some(format!("{prefix}{client_id}")),
             _ => None,
@@ -146,7 +117,41 @@ impl Shard {
             authentication_data,
             ..ConnAckProperties::default()
         };
-        let connack = ConnAck { session_present, reason: ReasonCode::Success, properties };
+        let mut connack = ConnAck { session_present: false, reason: ReasonCode::Success, properties };
+        if !self.connack_fits(id, &connack) {
+            let why = "the CONNACK is larger than the client's Maximum Packet Size";
+            return self.refuse(id, Refused { reason: ReasonCode::PacketTooLarge, why });
+        }
+        let (key, session_present) = match self.take_session(client_id, packet.clean_start) {
+            Ok(taken) => taken,
+            Err(refused) => return self.refuse(id, refused),
+        };
+        connack.session_present = session_present;
+        let will = packet.will.as_ref().map(|will| self.will_from(will, hash(&self.settings, client_id)));
+        let Some(session) = self.session_mut(key) else { return };
+        session.connection = Some(id);
+        session.expiry_s = expiry_s;
+        session.expires_at = None;
+        session.will = will;
+        session.drops_reported = 0;
+        let timer = session.timer.take();
+        if let Some(timer) = timer {
+            self.wheel.cancel(timer);
+        }
+
+        let timer = self.connection_mut(id).and_then(|connection| {
+            connection.phase = Phase::Open(key);
+            let receive_maximum = packet.properties.receive_maximum.unwrap_or(u16::MAX);
+            connection.send_window = receive_maximum.min(settings.in_flight_max);
+            connection.silence_max_ms = u32::from(keep_alive_s) * 1_500;
+            let aliases = packet.properties.topic_alias_max.unwrap_or(0).min(settings.topic_alias_out_max);
+            connection.aliases_out = (aliases > 0).then(|| Box::new(AliasesOut::new(aliases, settings.hash_seed)));
+            connection.timer.take()
+        });
+        if let Some(timer) = timer {
+            self.wheel.cancel(timer);
+        }
+        self.arm_keep_alive(id);
         self.write(id, |connection, out| {
             encode::connack(out, connection.version, &connack, connection.packet_size_max);
         });
@@ -158,6 +163,17 @@ impl Shard {
         }
         self.return_to_groups(key);
         self.pump(key);
+    }
+
+    /// A client whose Maximum Packet Size is too small even for its CONNACK cannot be served ([MQTT-3.1.2-24]).
+    fn connack_fits(&self, id: ConnectionId, connack: &ConnAck<'_>) -> bool {
+        let Some(connection) = self.connection(id) else { return false };
+        if connection.packet_size_max == u32::MAX {
+            return true;
+        }
+        let mut bytes = Vec::new();
+        encode::connack(&mut bytes, connection.version, connack, connection.packet_size_max);
+        bytes.len() <= connection.packet_size_max as usize
     }
 
     /// The client's session, an earlier one if there is one and the client wants it; true if it is an earlier one. An earlier
@@ -183,7 +199,7 @@ impl Shard {
             self.end_session(key);
         }
         if self.sessions.len() >= self.settings.sessions_max.div_ceil(self.shards) {
-            self.count_bound(client_id, "sessions_max");
+            self.count_bound(client_id, "limits.sessions_max");
             return Err(Refused {
                 reason: ReasonCode::QuotaExceeded,
                 why: "the server has as many sessions as it can",

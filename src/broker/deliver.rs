@@ -170,7 +170,7 @@ impl Shard {
     pub(super) fn close_overflowed(&mut self) {
         while let Some(id) = self.overflowed.pop() {
             let client_id = self.client_id_of(id);
-            self.count_bound(&client_id, "queued_messages_max");
+            self.count_bound(&client_id, "limits.queued_messages_max");
             self.close(
                 id,
                 CloseReason::ByServer(ReasonCode::QuotaExceeded),

@@ -136,6 +136,8 @@ pub struct Shard {
     /// Connections whose queue has passed its bound, to be closed before the next poll: not while a publish is
     /// being routed.
     overflowed: Vec<ConnectionId>,
+    /// Connections whose Maximum Packet Size has no room for an answer that they must get, to be closed likewise.
+    unanswerable: Vec<ConnectionId>,
     events: VecDeque<Event>,
     counters: Counters,
     held_bytes: usize,
@@ -185,6 +187,7 @@ impl Shard {
             ready: VecDeque::new(),
             to_close: VecDeque::new(),
             overflowed: Vec::new(),
+            unanswerable: Vec::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
             held_bytes: 0,
@@ -205,6 +208,9 @@ impl Shard {
     pub fn poll_peer(&mut self) -> Option<(ShardIndex, PeerMessage)> {
         if !self.overflowed.is_empty() {
             self.close_overflowed();
+        }
+        if !self.unanswerable.is_empty() {
+            self.close_unanswerable();
         }
         self.to_peers.iter_mut().find_map(VecDeque::pop_front)
     }
@@ -309,7 +315,8 @@ impl Shard {
         self.generation
     }
 
-    /// Appends to a connection's output what `write` writes, and sees to its being sent.
+    /// Appends to a connection's output the packet that `write` writes, and sees to its being sent. A packet above the
+    /// client's Maximum Packet Size is not sent ([MQTT-3.1.2-24]), and ends the connection: the client would wait for it.
     fn write(&mut self, id: ConnectionId, write: impl FnOnce(&Connection, &mut Vec<u8>)) {
         let Some(connection) = self.connections.get_mut(id.slot) else { return };
         if connection.generation != id.generation || connection.phase == Phase::Closing {
@@ -320,7 +327,12 @@ impl Shard {
         if output.buffer().capacity() == 0 {
             output = Output::with_buffer(self.buffers.pop().unwrap_or_default());
         }
+        let start = output.buffer().len();
         write(connection, output.buffer());
+        if output.len() - before > connection.packet_size_max as usize {
+            output.buffer().truncate(start);
+            self.unanswerable.push(id);
+        }
         self.held_bytes += output.len() - before;
         connection.output = output;
         self.mark_ready(id);

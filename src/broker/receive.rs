@@ -9,6 +9,9 @@ use crate::codec::{Packet, ReasonCode, Violation, decode};
 use crate::connection::{Connection, Phase};
 use crate::limits::SHARED_PAYLOAD_MIN;
 
+/// Upper half of a CONNECT's first byte (section 2.1.2).
+const CONNECT_PACKET_TYPE: u8 = 1;
+
 impl Shard {
     /// A connection was accepted for this shard; its CONNECT must come in time.
     pub fn handle_connected(&mut self, incoming: Incoming, now: Millis) -> ConnectionId {
@@ -28,7 +31,12 @@ impl Shard {
     pub fn handle_received(&mut self, id: ConnectionId, bytes: &[u8], now: Millis) {
         self.now = now;
         self.counters.bytes_received += bytes.len() as u64;
-        let Some(connection) = self.connection_mut(id) else { return };
+        let Some(connection) = self.connection(id) else { return };
+        let is_first = connection.phase == Phase::Handshake && connection.partial.is_empty();
+        if is_first && bytes.first().is_some_and(|first| first >> 4 != CONNECT_PACKET_TYPE) {
+            // Its length is not a packet's, so there is nothing to wait for: an HTTP request, a TLS handshake.
+            return self.fail(id, Violation::FirstPacketNotConnect);
+        }
         let mut rest = bytes;
         if !connection.partial.is_empty() && !self.complete_partial(id, &mut rest) {
             return;
@@ -83,7 +91,7 @@ impl Shard {
             }
             Ok(false) if self.held_bytes > self.settings.shard_bytes_max => {
                 self.held_bytes -= partial.size();
-                self.count_bound(&self.client_id_of(id), "shard_bytes_max");
+                self.count_bound(&self.client_id_of(id), "limits.shard_bytes_max");
                 self.close(id, CloseReason::ByServer(ReasonCode::ServerBusy), None);
                 false
             }
@@ -160,7 +168,7 @@ impl Shard {
         let Some(connection) = self.connection(id) else { return };
         if connection.unsent() > self.settings.queued_bytes_max && connection.phase != Phase::Closing {
             let client_id = self.client_id_of(id);
-            self.count_bound(&client_id, "queued_bytes_max");
+            self.count_bound(&client_id, "limits.queued_bytes_max");
             self.close(id, CloseReason::ByServer(ReasonCode::QuotaExceeded), None);
         }
     }

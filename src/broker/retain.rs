@@ -38,7 +38,7 @@ impl Shard {
             let size = message.size();
             let former_size = self.retained.get(message.topic()).map(|former| former.size());
             if !self.retained_has_room(former_size, size) {
-                self.count_bound("", "retained_messages_max, retained_bytes_max");
+                self.count_bound("", "limits.retained_messages_max, limits.retained_bytes_max");
                 // The former message is not the topic's last value any more: better none than a stale one.
                 let former = self.retained.remove(message.topic());
                 self.retained_bytes -= former.map_or(0, |former| former.size());

@@ -141,6 +141,9 @@ impl Shard {
     fn move_to_other_member(&mut self, key: SessionKey, delivery: &Delivery) -> bool {
         let Some(name) = delivery.group.clone() else { return false };
         let Some(group) = self.index.group(&name.share, &name.filter) else { return false };
+        if !self.index.group_is_attended(group) {
+            return false;
+        }
         let message = &delivery.message;
         match self.choose_member(group, message.topic(), message.publisher_hash, false) {
             Choice::Local(chosen, _) if chosen == key => false,

@@ -75,7 +75,7 @@ impl Shard {
         let Some(session) = self.session_mut(key) else { return Ok(false) };
         if session.subscriptions.len() >= subscriptions_max && !session.subscriptions.contains(whole) {
             let client_id = session.client_id.to_string();
-            self.count_bound(&client_id, "subscriptions_max");
+            self.count_bound(&client_id, "limits.subscriptions_max");
             return Err(Refusal { reason: ReasonCode::QuotaExceeded, why: "the client has too many subscriptions" });
         }
         session.subscriptions.insert(whole);

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use crossbeam_channel::select;
 
-use super::{EXIT_CONFIGURATION, logging};
+use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging};
 use crate::config::{self, Config, Sources};
 use crate::runtime::{Server, signals};
 
@@ -36,6 +37,13 @@ pub fn run(options: &ServeOptions) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
+    let signals = match signals::watch() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("ringmq: signals cannot be caught: {error}");
+            return ExitCode::from(EXIT_ENVIRONMENT);
+        }
+    };
     let server = match Server::start(config.runtime) {
         Ok(server) => server,
         Err(error) => {
@@ -44,16 +52,20 @@ pub fn run(options: &ServeOptions) -> ExitCode {
         }
     };
     announce(&server);
-    match signals::wait_for_signal() {
-        Ok(signal) => {
-            let name = signal_hook::low_level::signal_name(signal).unwrap_or("signal");
+    let code = select! {
+        recv(signals) -> signal => {
+            let name = signal.ok().and_then(signal_hook::low_level::signal_name).unwrap_or("signal");
             tracing::info!("{name}: stopping");
+            ExitCode::SUCCESS
         }
-        Err(error) => tracing::error!("signals cannot be caught, stopping: {error}"),
-    }
+        recv(server.ended()) -> _ => {
+            tracing::error!("the shards have ended");
+            ExitCode::from(EXIT_ENVIRONMENT)
+        }
+    };
     server.stop();
     tracing::info!("stopped");
-    ExitCode::SUCCESS
+    code
 }
 
 /// The start message: what an operator asks first, and what a program that started us waits for.

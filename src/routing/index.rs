@@ -238,6 +238,12 @@ impl TopicIndex {
         (group.connected as u32, group.members.len() as u32)
     }
 
+    /// Whether any member of a group is connected, here or on another shard, as far as is known.
+    pub fn group_is_attended(&self, group: GroupId) -> bool {
+        let group = self.groups.get(group);
+        group.connected > 0 || group.remotes.iter().any(|remote| remote.connected > 0)
+    }
+
     /// Chooses who gets a message of `group`: a member here, or a shard. Connected members come before those that
     /// are away; among shards the choice is weighted by members so that every member gets its share.
     /// `local_only` chooses among this shard's members only (the message was sent here for that).

@@ -14,7 +14,7 @@ mod members;
 mod merge;
 pub mod retained;
 pub mod shards;
-pub mod slab;
+pub(crate) mod slab;
 mod table;
 mod target;
 mod trie;

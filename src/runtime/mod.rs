@@ -24,5 +24,4 @@ pub mod start_error;
 pub use config::{IdlePolicy, RuntimeConfig, ShardCount};
 pub use counters::Counters;
 pub use server::{Server, Summary};
-pub use signals::wait_for_signal;
 pub use start_error::StartError;

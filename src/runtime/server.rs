@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc;
 
+use crossbeam_channel::{Receiver, Sender};
 use glommio::ExecutorJoinHandle;
 
 use super::admission::Admission;
@@ -53,6 +54,7 @@ pub struct Server {
     summary: Summary,
     common: Arc<Common>,
     threads: Vec<ExecutorJoinHandle<()>>,
+    ended: Receiver<()>,
 }
 
 impl Server {
@@ -85,9 +87,10 @@ impl Server {
             settings,
         });
         let buffers = BufferRingConfig { count: config.receive_buffers, size: config.receive_buffer_size };
-        let threads = start_shards(&common, &cpus, buffers, listeners, inboxes)?;
+        let (alive, ended) = crossbeam_channel::bounded(0);
+        let threads = start_shards(&common, &cpus, buffers, listeners, inboxes, &alive)?;
         let summary = Summary { shards, cpus, descriptor_limit, connections_max };
-        Ok(Self { addresses, summary, common, threads })
+        Ok(Self { addresses, summary, common, threads, ended })
     }
 
     /// Where it listens, with the ports that were chosen, in the order of the configuration.
@@ -101,6 +104,12 @@ impl Server {
 
     pub fn counters(&self) -> Counters {
         self.common.counters.iter().map(ShardCounters::read).fold(Counters::default(), Counters::merge)
+    }
+
+    /// A channel that carries nothing and is disconnected when the last shard has ended: nobody but a failure, which the
+    /// log tells of, ends them before [`Server::stop`].
+    pub fn ended(&self) -> &Receiver<()> {
+        &self.ended
     }
 
     /// Stops accepting, says goodbye to all clients, and returns when every thread has ended: after the configured time
@@ -163,6 +172,7 @@ fn start_shards(
     buffers: BufferRingConfig,
     listeners: Vec<Vec<OwnedFd>>,
     inboxes: Vec<Inbox>,
+    alive: &Sender<()>,
 ) -> Result<Vec<ExecutorJoinHandle<()>>, StartError> {
     let (ready, rings) = mpsc::channel();
     let mut threads = Vec::new();
@@ -170,7 +180,8 @@ fn start_shards(
     for (shard, ((&cpu, listeners), inbox)) in cpus.iter().zip(listeners).zip(inboxes).enumerate() {
         let (start, go) = mpsc::channel();
         let index = ShardIndex(shard as u8);
-        let seed = Seed { index, cpu, buffers, listeners, inbox, common: common.clone(), ready: ready.clone(), go };
+        let (common, alive, ready) = (common.clone(), alive.clone(), ready.clone());
+        let seed = Seed { index, cpu, buffers, listeners, inbox, common, alive, ready, go };
         // On a failure the starters are dropped, and with them the threads that wait for them end.
         threads.push(spawn(seed).map_err(|error| StartError::Shard { shard, error })?);
         starters.push(start);

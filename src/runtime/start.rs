@@ -13,8 +13,13 @@ use super::shard::{Common, ShardDriver, report_failure};
 use crate::net::{BufferRingConfig, SocketRing, WakeHandle};
 use crate::routing::ShardIndex;
 
-/// glommio's default of 100 ms makes its timers late by up to that time.
-const PREEMPT_TIMER: Duration = Duration::from_millis(1);
+/// The executor takes a task off the CPU after this time. Ours gives it back by itself, so it is long: an executor whose
+/// timer has run out before it polls its first task goes to sleep with that task runnable (glommio 0.9,
+/// `run_task_queues`), which with a timer of 1 ms happens on a busy machine, and is a hang.
+const PREEMPT_TIMER: Duration = Duration::from_secs(10);
+
+/// However long a machine stands still, an executor that slept over a runnable task wakes after this time.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// glommio registers this much with each of three rings of an executor; the least it accepts.
 const IO_MEMORY: usize = 64 * 1024;
@@ -30,6 +35,8 @@ pub struct Seed {
     pub listeners: Vec<OwnedFd>,
     pub inbox: Inbox,
     pub common: Arc<Common>,
+    /// Dropped with the thread, so that others notice its end.
+    pub alive: crossbeam_channel::Sender<()>,
     /// Tells that the ring is there, or why not.
     pub ready: Sender<(ShardIndex, Result<WakeHandle, String>)>,
     /// Yields once when all rings are there; is cut off when the server does not start.
@@ -49,7 +56,7 @@ pub fn spawn(seed: Seed) -> Result<ExecutorJoinHandle<()>, String> {
 }
 
 async fn live(seed: Seed) {
-    let Seed { index, buffers, listeners, inbox, common, ready, go, .. } = seed;
+    let Seed { index, buffers, listeners, inbox, common, alive, ready, go, .. } = seed;
     let ring = SocketRing::new(buffers).and_then(|ring| Ok((ring.wake_handle()?, ring)));
     let mut ring = match ring {
         Ok((wake, ring)) => {
@@ -62,6 +69,12 @@ async fn live(seed: Seed) {
         }
     };
     drop(ready);
+    glommio::spawn_local(async {
+        loop {
+            glommio::timer::sleep(HEARTBEAT).await;
+        }
+    })
+    .detach();
     if go.recv().is_err() {
         return;
     }
@@ -75,6 +88,7 @@ async fn live(seed: Seed) {
     }
     drop(driver);
     drop(farewell);
+    drop(alive);
 }
 
 /// Stops the other shards when this one ends, also by a panic: the sessions at home here would be gone, and a server that

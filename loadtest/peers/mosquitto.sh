@@ -1,0 +1,36 @@
+#!/bin/sh
+# Starts mosquitto in the foreground for a fair measurement: mosquitto.sh PORT
+#
+# It is configured for speed and without limits of its own, so that a difference is the broker's and not a setting's.
+set -eu
+port=${1:?usage: mosquitto.sh PORT}
+mosquitto=${MOSQUITTO:-$(command -v mosquitto || echo /usr/sbin/mosquitto)}
+
+configuration=$(mktemp)
+# mosquitto reads its configuration once at the start. It cannot be removed after exec, so it is read from a descriptor
+# that outlives the file.
+cat >"$configuration" <<EOF
+# Loopback only: the load is local and nobody else may disturb it.
+listener $port 127.0.0.1
+# No password check on connecting; the other broker does none either.
+allow_anonymous true
+# Nothing is written to disk, neither at intervals nor at the end.
+persistence false
+# No log line for a connection, a subscription or a message, and none on standard error.
+log_type none
+# No periodic \$SYS messages.
+sys_interval 0
+# No limit on connections. (-1 is the default; it is here to be seen.)
+max_connections -1
+# QoS 1 and 2: as many unacknowledged messages of a client as the protocol allows (0 is no limit; the default of 20
+# would cut large windows).
+max_inflight_messages 0
+# No limit on queued messages by number or by bytes: nothing is dropped.
+max_queued_messages 0
+max_queued_bytes 0
+# Send small packets at once instead of waiting for more (TCP_NODELAY); the load generator does the same.
+set_tcp_nodelay true
+EOF
+exec 3<"$configuration"
+rm "$configuration"
+exec "$mosquitto" -c /dev/fd/3

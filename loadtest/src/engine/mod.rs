@@ -1,0 +1,12 @@
+//! Connections and the loops that drive them: epoll, non-blocking sockets, many connections on one thread.
+//!
+//! A run has two parts. [`dial`] opens every connection and makes its subscriptions; that is timed but is not the
+//! measured load. Then each [`worker`] thread owns the connections of some groups and moves messages until the end.
+
+pub mod dial;
+pub mod link;
+pub mod plan;
+pub mod poller;
+pub mod publisher;
+pub mod stream;
+pub mod worker;

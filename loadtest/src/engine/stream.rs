@@ -1,0 +1,102 @@
+//! One publisher's messages on one topic: what was sent, and which of them are still on their way.
+
+use super::plan::Delivery;
+use crate::ledger::Ledger;
+use crate::mqtt::encode::PublishTemplate;
+use std::collections::VecDeque;
+
+/// The sender's side of a stream.
+#[derive(Debug)]
+pub struct Stream {
+    pub topic: String,
+    pub template: PublishTemplate,
+    /// Index of the publisher in its worker.
+    pub publisher: usize,
+    pub delivery: Delivery,
+    /// Arrivals at any member, where only one of them gets a message; unused otherwise.
+    pub members: Ledger,
+    /// Copies that each message must arrive in.
+    copies: u32,
+    sent: u64,
+    /// Copies to come of each message from `tracked_start` on; unused while each message has one copy.
+    remaining: VecDeque<u32>,
+    tracked_start: u64,
+}
+
+impl Stream {
+    pub fn new(topic: String, template: PublishTemplate, publisher: usize, delivery: Delivery, receivers: u32) -> Self {
+        Self {
+            topic,
+            template,
+            publisher,
+            delivery,
+            members: Ledger::default(),
+            copies: if delivery == Delivery::One { 1 } else { receivers },
+            sent: 0,
+            remaining: VecDeque::new(),
+            tracked_start: 0,
+        }
+    }
+
+    /// The sequence of the message to be sent now.
+    pub fn send(&mut self) -> u64 {
+        let sequence = self.sent;
+        self.sent += 1;
+        if self.copies > 1 {
+            self.remaining.push_back(self.copies);
+        }
+        sequence
+    }
+
+    /// Messages sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Settles one copy of a message, arrived or given up, and tells whether it was the last one.
+    pub fn settle(&mut self, sequence: u64) -> bool {
+        if self.copies <= 1 {
+            return true;
+        }
+        let Some(index) = sequence.checked_sub(self.tracked_start) else { return false };
+        let Some(remaining) = self.remaining.get_mut(index as usize) else { return false };
+        *remaining = remaining.saturating_sub(1);
+        let settled = *remaining == 0;
+        while self.remaining.front() == Some(&0) {
+            self.remaining.pop_front();
+            self.tracked_start += 1;
+        }
+        settled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::Version;
+
+    fn stream(receivers: u32) -> Stream {
+        Stream::new("t".into(), PublishTemplate::new(Version::V311, "t", 0, 32), 0, Delivery::Each, receivers)
+    }
+
+    #[test]
+    fn a_message_is_done_with_its_last_copy_in_any_order() {
+        let mut stream = stream(2);
+        assert_eq!((stream.send(), stream.send()), (0, 1));
+        assert!(!stream.settle(1));
+        assert!(stream.settle(1));
+        assert!(!stream.settle(0));
+        assert!(stream.settle(0));
+        assert!(stream.remaining.is_empty());
+    }
+
+    #[test]
+    fn copies_of_messages_that_are_done_change_nothing() {
+        let mut stream = stream(2);
+        stream.send();
+        stream.settle(0);
+        stream.settle(0);
+        assert!(!stream.settle(0));
+        assert!(!stream.settle(9));
+    }
+}

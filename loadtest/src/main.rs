@@ -1,0 +1,50 @@
+//! A load generator for MQTT brokers, whichever they are.
+//!
+//! The map, in the order of a run: [`cli`] is what the user asks for; a file of [`scenario`] turns it into groups of
+//! publishers and subscribers; [`run`] opens the connections, starts the [`engine`]'s workers, watches the broker with
+//! [`measure`], and [`report`] prints what came of it. [`message`] is what the payloads carry, [`ledger`] judges their
+//! arrivals, [`faults`] counts what went wrong. [`compare`] starts two brokers in turns and runs a scenario against each.
+//!
+//! It must cost less CPU for a message than the broker it measures, or it would measure itself. So it has an MQTT codec of
+//! its own ([`mqtt`]) that knows no more than it needs, and sockets on epoll with many connections on one thread.
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+mod cli;
+mod compare;
+mod cpus;
+mod engine;
+mod faults;
+mod ledger;
+mod measure;
+mod message;
+mod mqtt;
+mod report;
+mod run;
+mod scenario;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let passed = match &cli.command {
+        Command::Pairs(args) => {
+            let plan = run::Plan {
+                scenario: "pairs",
+                title: format!("{} pairs", args.pairs),
+                groups: scenario::pairs::plan(args.pairs, &run::topic_prefix()),
+            };
+            run::run(plan, &args.load, &args.target)
+        }
+        Command::Idle(args) => scenario::idle::run(args),
+        Command::Compare(args) => compare::run(args),
+    };
+    match passed {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("ringmq-load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

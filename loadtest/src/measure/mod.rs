@@ -1,0 +1,23 @@
+//! What is read from the kernel about a process, the broker's or our own, and how latencies are kept.
+
+pub mod cpu;
+pub mod latency;
+pub mod memory;
+
+use std::time::Instant;
+
+/// Nanoseconds since the run began. All threads of a run share one origin, so times of one are comparable in another.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    pub fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    pub fn now_ns(&self) -> u64 {
+        self.origin.elapsed().as_nanos() as u64
+    }
+}

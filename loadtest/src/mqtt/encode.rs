@@ -1,0 +1,159 @@
+//! Packets a client sends, appended to a buffer of the caller's.
+
+use super::Version;
+
+/// CONNECT (section 3.1) of a client without will, user name and password, which asks for a clean session.
+///
+/// With MQTT 5.0 the Receive Maximum is left out, which means 65,535 (section 3.1.2.11.3): what is measured is the
+/// broker's flow control, not ours.
+pub fn connect(out: &mut Vec<u8>, version: Version, client_id: &str, keep_alive_seconds: u16) {
+    let properties: &[u8] = if version == Version::V5 { &[0] } else { &[] };
+    fixed_header(out, 0x10, 10 + properties.len() + 2 + client_id.len());
+    string(out, "MQTT");
+    out.push(if version == Version::V5 { 5 } else { 4 });
+    out.push(0b0000_0010);
+    out.extend_from_slice(&keep_alive_seconds.to_be_bytes());
+    out.extend_from_slice(properties);
+    string(out, client_id);
+}
+
+/// SUBSCRIBE (section 3.8) with one topic filter.
+pub fn subscribe(out: &mut Vec<u8>, version: Version, packet_id: u16, filter: &str, qos: u8) {
+    let properties: &[u8] = if version == Version::V5 { &[0] } else { &[] };
+    fixed_header(out, 0x82, 2 + properties.len() + 2 + filter.len() + 1);
+    out.extend_from_slice(&packet_id.to_be_bytes());
+    out.extend_from_slice(properties);
+    string(out, filter);
+    out.push(qos);
+}
+
+/// The acknowledgements of a PUBLISH (sections 3.4 to 3.7), all of them four bytes when they report success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledgement {
+    PubAck = 0x40,
+    PubRec = 0x50,
+    /// Its reserved flags are 0b0010 [MQTT-3.6.1-1].
+    PubRel = 0x62,
+    PubComp = 0x70,
+}
+
+/// PUBACK, PUBREC, PUBREL or PUBCOMP that reports success.
+pub fn acknowledgement(out: &mut Vec<u8>, kind: Acknowledgement, packet_id: u16) {
+    let [high, low] = packet_id.to_be_bytes();
+    out.extend_from_slice(&[kind as u8, 2, high, low]);
+}
+
+/// PINGREQ (section 3.12).
+pub fn ping_request(out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0xC0, 0]);
+}
+
+/// DISCONNECT (section 3.14), normal: two bytes in both versions.
+pub fn disconnect(out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0xE0, 0]);
+}
+
+/// Everything of a PUBLISH (section 3.3) that is the same for all messages of one stream: they differ only in packet
+/// identifier and payload, so the rest is encoded once.
+#[derive(Debug)]
+pub struct PublishTemplate {
+    head: Vec<u8>,
+    /// Where the packet identifier goes; `None` for QoS 0.
+    packet_id_offset: Option<usize>,
+}
+
+impl PublishTemplate {
+    /// A template for messages of exactly `payload_bytes`.
+    pub fn new(version: Version, topic: &str, qos: u8, payload_bytes: usize) -> Self {
+        let properties: &[u8] = if version == Version::V5 { &[0] } else { &[] };
+        let packet_id_bytes = if qos == 0 { 0 } else { 2 };
+        let mut head = Vec::new();
+        let remaining_length = 2 + topic.len() + packet_id_bytes + properties.len() + payload_bytes;
+        fixed_header(&mut head, 0x30 | qos << 1, remaining_length);
+        string(&mut head, topic);
+        let packet_id_offset = (qos > 0).then_some(head.len());
+        head.resize(head.len() + packet_id_bytes, 0);
+        head.extend_from_slice(properties);
+        Self { head, packet_id_offset }
+    }
+
+    /// Appends what comes before the payload. `packet_id` is ignored at QoS 0.
+    pub fn append(&self, out: &mut Vec<u8>, packet_id: u16) {
+        let start = out.len();
+        out.extend_from_slice(&self.head);
+        if let Some(offset) = self.packet_id_offset {
+            out[start + offset..start + offset + 2].copy_from_slice(&packet_id.to_be_bytes());
+        }
+    }
+}
+
+/// The packet's first byte and its Remaining Length (section 2.2.3 of 3.1.1, 2.1.4 of 5.0).
+fn fixed_header(out: &mut Vec<u8>, first_byte: u8, remaining_length: usize) {
+    assert!(remaining_length <= REMAINING_LENGTH_MAX, "no packet can hold {remaining_length} bytes");
+    out.push(first_byte);
+    let mut rest = remaining_length;
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}
+
+/// Four bytes of seven bits each.
+const REMAINING_LENGTH_MAX: usize = (1 << 28) - 1;
+
+fn string(out: &mut Vec<u8>, text: &str) {
+    let length = u16::try_from(text.len()).expect("client identifiers and topics are made here and are short");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connect_of_each_version_is_what_the_specification_draws() {
+        let mut out = Vec::new();
+        connect(&mut out, Version::V311, "ab", 60);
+        assert_eq!(out, b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02ab");
+        out.clear();
+        connect(&mut out, Version::V5, "ab", 0);
+        assert_eq!(out, b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x02ab");
+    }
+
+    #[test]
+    fn a_subscribe_of_each_version_is_what_the_specification_draws() {
+        let mut out = Vec::new();
+        subscribe(&mut out, Version::V311, 7, "a/#", 1);
+        assert_eq!(out, b"\x82\x08\x00\x07\x00\x03a/#\x01");
+        out.clear();
+        subscribe(&mut out, Version::V5, 0x0102, "a", 2);
+        assert_eq!(out, b"\x82\x07\x01\x02\x00\x00\x01a\x02");
+    }
+
+    #[test]
+    fn a_template_leaves_room_for_the_packet_identifier_only_when_there_is_one() {
+        let mut out = Vec::new();
+        PublishTemplate::new(Version::V311, "t", 0, 3).append(&mut out, 9);
+        assert_eq!(out, b"\x30\x06\x00\x01t");
+        out.clear();
+        PublishTemplate::new(Version::V5, "t", 2, 3).append(&mut out, 0x0A0B);
+        assert_eq!(out, b"\x34\x09\x00\x01t\x0a\x0b\x00");
+    }
+
+    #[test]
+    fn remaining_lengths_grow_by_seven_bits() {
+        for (length, expected) in [
+            (127, &[0x30, 0x7F][..]),
+            (128, &[0x30, 0x80, 0x01]),
+            (16_383, &[0x30, 0xFF, 0x7F]),
+            (16_384, &[0x30, 0x80, 0x80, 0x01]),
+            (REMAINING_LENGTH_MAX, &[0x30, 0xFF, 0xFF, 0xFF, 0x7F]),
+        ] {
+            let mut out = Vec::new();
+            fixed_header(&mut out, 0x30, length);
+            assert_eq!(out, expected);
+        }
+    }
+}

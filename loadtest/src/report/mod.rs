@@ -1,0 +1,178 @@
+//! What a run found, as text for people and JSON for programs.
+
+pub mod progress_line;
+
+use crate::faults::Faults;
+use crate::measure::latency::Summary;
+use crate::mqtt::Version;
+use anyhow::Context;
+use std::fs::File;
+use std::path::Path;
+
+/// The result of a scenario that moves messages. Units are in the names; "cores" are CPU seconds per second.
+#[derive(Debug, serde::Serialize)]
+pub struct Report {
+    pub scenario: &'static str,
+    pub title: String,
+    pub mqtt: Version,
+    pub qos: u8,
+    pub payload_bytes: usize,
+    pub window: Option<usize>,
+    pub rate: Option<f64>,
+    pub publishers: usize,
+    pub subscribers: usize,
+    pub threads: usize,
+    pub connect_seconds: f64,
+    /// Length of the measured interval.
+    pub seconds: f64,
+    pub published: u64,
+    /// Copies that arrived in the measured interval.
+    pub delivered: u64,
+    pub delivered_per_second: f64,
+    pub latency: Option<Summary>,
+    /// Only at a fixed rate.
+    pub send_delay: Option<Summary>,
+    pub broker: Option<BrokerReport>,
+    pub generator: GeneratorReport,
+    pub faults: Faults,
+    pub first_fault: Option<String>,
+    pub failed: bool,
+}
+
+/// The broker's process in the measured interval.
+#[derive(Debug, serde::Serialize)]
+pub struct BrokerReport {
+    pub cpu_us_per_message: f64,
+    pub cpu_cores: f64,
+    /// Time in which its threads could run and others had the CPU.
+    pub waiting_cores: f64,
+    /// Part of the time in which its busiest thread had work.
+    pub busiest_thread: f64,
+    pub rss_bytes: u64,
+    /// Before the first connection.
+    pub rss_bytes_before: u64,
+}
+
+/// This program in the measured interval.
+#[derive(Debug, serde::Serialize)]
+pub struct GeneratorReport {
+    pub cpu_us_per_message: f64,
+    pub cpu_cores: f64,
+    pub waiting_cores: f64,
+    pub busiest_thread: f64,
+    /// The rate is the generator's limit, not the broker's. CPU per message still is the broker's.
+    pub was_bottleneck: bool,
+}
+
+/// A process that waits for a CPU longer than this part of the time was disturbed.
+const DISTURBED: f64 = 0.05;
+
+impl Report {
+    pub fn print(&self) {
+        let pace = match (self.window, self.rate) {
+            (Some(window), _) => format!("window {window}"),
+            (None, rate) => format!("{} messages/s", grouped(rate.unwrap_or(0.0))),
+        };
+        println!("{}, QoS {}, {} B, {pace}", self.title, self.qos, self.payload_bytes);
+        println!("  delivered   {} messages/s for {:.1} s", grouped(self.delivered_per_second), self.seconds);
+        if let Some(latency) = &self.latency {
+            println!("  latency     {}", percentiles(latency));
+        }
+        if let Some(delay) = &self.send_delay {
+            println!("  send delay  {}", percentiles(delay));
+        }
+        if let Some(broker) = &self.broker {
+            println!(
+                "  broker      {:.3} µs CPU per message, {:.2} cores, RSS {:.1} MiB ({:.1} before){}",
+                broker.cpu_us_per_message,
+                broker.cpu_cores,
+                mebibytes(broker.rss_bytes),
+                mebibytes(broker.rss_bytes_before),
+                waited(broker.waiting_cores),
+            );
+        }
+        let generator = &self.generator;
+        println!(
+            "  generator   {:.3} µs CPU per message, {:.2} cores{}{}",
+            generator.cpu_us_per_message,
+            generator.cpu_cores,
+            waited(generator.waiting_cores),
+            if generator.was_bottleneck { "; IT WAS THE BOTTLENECK, the broker could do more" } else { "" },
+        );
+        println!("  faults      {}", self.faults);
+        if let Some(first_fault) = &self.first_fault {
+            println!("              first: {first_fault}");
+        }
+        if self.failed {
+            println!("FAILED");
+        }
+    }
+}
+
+/// Writes a result as JSON.
+pub fn write_json(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    serde_json::to_writer_pretty(file, value).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A number with separators for thousands, without decimals.
+pub fn grouped(number: f64) -> String {
+    let digits = format!("{:.0}", number.max(0.0));
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+pub fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
+}
+
+/// A remark if a process waited for a CPU noticeably often.
+pub fn waited(cores: f64) -> String {
+    if cores > DISTURBED { format!(" (waited for a CPU {:.0} % of the time)", cores * 100.0) } else { String::new() }
+}
+
+fn percentiles(summary: &Summary) -> String {
+    let Summary { p50_us, p99_us, p999_us, p9999_us, max_us, .. } = summary;
+    format!(
+        "p50 {}  p99 {}  p99.9 {}  p99.99 {}  max {}",
+        duration(*p50_us),
+        duration(*p99_us),
+        duration(*p999_us),
+        duration(*p9999_us),
+        duration(*max_us)
+    )
+}
+
+/// Microseconds in the unit that needs the fewest digits.
+fn duration(microseconds: f64) -> String {
+    match microseconds {
+        ..1_000.0 => format!("{microseconds:.1} µs"),
+        ..1_000_000.0 => format!("{:.2} ms", microseconds / 1e3),
+        _ => format!("{:.2} s", microseconds / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        for (number, expected) in [(0.4, "0"), (999.0, "999"), (1_000.0, "1,000"), (1_234_567.8, "1,234,568")] {
+            assert_eq!(grouped(number), expected);
+        }
+    }
+
+    #[test]
+    fn durations_take_the_unit_that_fits() {
+        assert_eq!(duration(12.34), "12.3 µs");
+        assert_eq!(duration(12_340.0), "12.34 ms");
+        assert_eq!(duration(2_500_000.0), "2.50 s");
+    }
+}

@@ -1,0 +1,17 @@
+//! One line on the terminal that changes while a run goes on; nothing where standard error is not a terminal.
+
+use std::io::{IsTerminal, Write, stderr};
+
+pub fn show(seconds: u64, messages_per_second: f64, phase: &str) {
+    if stderr().is_terminal() {
+        eprint!("\r\x1b[K{seconds:>4} s  {:>12} messages/s  {phase}", super::grouped(messages_per_second));
+        // A line that cannot be shown is no reason to end a measurement.
+        let _ = stderr().flush();
+    }
+}
+
+pub fn clear() {
+    if stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}

@@ -1,0 +1,31 @@
+//! Every rule of MQTT 5.0 that a server can break, each tested under the number of its clause; those of 3.1.1 and 3.1
+//! where they differ.
+//!
+//! `README.md` beside this file lists all clauses of Appendix B of MQTT 5.0 with the tests that hold them, or says why
+//! there is none; [`table`] checks that the list is complete and that the tests exist.
+
+mod acknowledge;
+mod aliases;
+mod auth;
+mod bounds;
+mod connack;
+mod connect;
+mod disconnect;
+mod errors;
+mod expiry;
+mod flow_control;
+mod format;
+mod keep_alive;
+mod ping;
+mod publish;
+mod retained;
+mod rig;
+mod sessions;
+mod several_shards;
+mod shared;
+mod subscribe;
+mod table;
+mod topics;
+mod unsubscribe;
+mod version_3;
+mod wills;

@@ -1,0 +1,377 @@
+//! The shards, their mailboxes, the clock and the far ends of the connections.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use ringmq::access::AuthenticationMethod;
+use ringmq::broker::{
+    CloseReason, ConnectionId, DropReason, Event, Home, Incoming, Millis, PeerMessage, Settings, Shard, Transmit,
+    Transport, home_of,
+};
+use ringmq::routing::ShardIndex;
+
+use super::client::Client;
+use super::request::Connect;
+
+/// Turns after which something that never comes to rest fails the test.
+const TURNS_MAX: usize = 100_000;
+
+/// The broker under test, on a clock of its own.
+#[derive(Clone)]
+pub struct Rig {
+    pub(super) world: Rc<RefCell<World>>,
+}
+
+impl Rig {
+    /// One shard with default settings.
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// One shard.
+    pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with_shards(1, change)
+    }
+
+    pub fn with_shards(count: usize, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let settings = Rc::new(settings);
+        // A clock that starts at 0 would hide a time that was never set.
+        let now = 1_000_000;
+        let shards = (0..count)
+            .map(|own| Shard::new(settings.clone(), ShardIndex(own as u8), count, 7 + own as u64, now))
+            .collect();
+        let mail = (0..count).map(|_| Default::default()).collect();
+        let world = World { settings, shards, mail, held: false, now, far_ends: Vec::new(), events: Vec::new() };
+        Self { world: Rc::new(RefCell::new(world)) }
+    }
+
+    /// One shard that offers these methods of enhanced authentication.
+    pub fn with_methods(methods: Vec<Box<dyn AuthenticationMethod>>) -> Self {
+        let rig = Self::new();
+        rig.world.borrow_mut().shards[0].set_authentication_methods(methods);
+        rig
+    }
+
+    /// A connection that has sent nothing yet.
+    pub fn open(&self) -> Client {
+        let transport = self.world.borrow_mut().open(false);
+        Client::new(self.clone(), transport, 5)
+    }
+
+    /// A connection past the limit of connections.
+    pub fn open_over_limit(&self) -> Client {
+        let transport = self.world.borrow_mut().open(true);
+        Client::new(self.clone(), transport, 5)
+    }
+
+    /// A connection that has sent its CONNECT; nothing of the answer is read.
+    pub fn attempt(&self, connect: &Connect) -> Client {
+        let mut client = self.open();
+        client.level = connect.level;
+        client.send(&connect.bytes());
+        client
+    }
+
+    /// A connection whose CONNECT was accepted; its CONNACK is in [`Client::connack`].
+    pub fn connect(&self, connect: &Connect) -> Client {
+        let mut client = self.attempt(connect);
+        client.connack = client.next_connack();
+        assert_eq!(client.connack.reason, 0, "CONNACK {:?}", client.connack);
+        client
+    }
+
+    pub fn connect_v5(&self, client_id: &str) -> Client {
+        self.connect(&Connect::v5(client_id))
+    }
+
+    pub fn connect_v3_1_1(&self, client_id: &str) -> Client {
+        self.connect(&Connect::v3_1_1(client_id))
+    }
+
+    /// One refused CONNECT: the CONNACK carries `reason`, and the connection ends.
+    pub fn expect_refused(&self, connect: &Connect, reason: u8) {
+        let mut client = self.attempt(connect);
+        assert_eq!(client.next_connack().reason, reason);
+        client.expect_closed();
+    }
+
+    /// Lets time pass; every deadline on the way is served at its time.
+    pub fn advance_ms(&self, milliseconds: u64) {
+        self.world.borrow_mut().advance(milliseconds);
+    }
+
+    pub fn advance_s(&self, seconds: u64) {
+        self.advance_ms(seconds * 1_000);
+    }
+
+    /// The shard on which this client id lives.
+    pub fn home_of(&self, client_id: &str) -> usize {
+        let world = self.world.borrow();
+        match home_of(&Connect::v5(client_id).bytes(), &world.settings, world.shards.len()) {
+            Home::Shard(shard) => usize::from(shard.0),
+            other => panic!("{client_id:?} has no home: {other:?}"),
+        }
+    }
+
+    /// A client id whose home is this shard.
+    pub fn client_id_on(&self, shard: usize) -> String {
+        let mut names = (0..).map(|number| format!("client{number}"));
+        names.find(|client_id| self.home_of(client_id) == shard).expect("endless names")
+    }
+
+    /// From here on nothing is taken out of the mailboxes.
+    pub fn hold_mail(&self) {
+        self.world.borrow_mut().held = true;
+    }
+
+    /// While mail is held: one message after the other is delivered, so many in all, to the shards in turn.
+    pub fn step_mail(&self, count: usize) {
+        let mut world = self.world.borrow_mut();
+        let shards = world.shards.len();
+        for step in 0..count {
+            world.deliver_mail(step % shards, 1);
+            world.settle();
+        }
+    }
+
+    /// Mail flows again, with all that waited.
+    pub fn release_mail(&self) {
+        let mut world = self.world.borrow_mut();
+        world.held = false;
+        world.settle();
+    }
+
+    pub fn shut_down(&self) {
+        let mut world = self.world.borrow_mut();
+        let now = world.now;
+        world.shards.iter_mut().for_each(|shard| shard.handle_shutdown(now));
+        world.settle();
+    }
+
+    pub fn connection_count(&self) -> usize {
+        self.world.borrow().shards.iter().map(Shard::connection_count).sum()
+    }
+
+    /// Messages of all shards that were dropped for this reason.
+    pub fn dropped_count(&self, reason: DropReason) -> u64 {
+        self.world.borrow().shards.iter().map(|shard| shard.counters().dropped(reason)).sum()
+    }
+
+    /// Whether messages of this client were dropped for this reason.
+    pub fn dropped(&self, client_id: &str, reason: DropReason) -> bool {
+        let wanted = Event::Dropped { client_id: client_id.to_owned(), reason };
+        self.world.borrow().events.contains(&wanted)
+    }
+
+    /// Why the last connection of this client that ended has ended.
+    pub fn close_reason(&self, client_id: &str) -> Option<CloseReason> {
+        self.world.borrow().events.iter().rev().find_map(|event| match event {
+            Event::Closed { client_id: closed, reason, .. } if closed == client_id => Some(*reason),
+            _ => None,
+        })
+    }
+
+    /// Whether a bound was reached that this key of the configuration moves.
+    pub fn bound_reached(&self, wanted: &str) -> bool {
+        let is_wanted = |event: &Event| matches!(event, Event::BoundReached { key, .. } if *key == wanted);
+        self.world.borrow().events.iter().any(is_wanted)
+    }
+
+    pub fn session_expired(&self, client_id: &str) -> bool {
+        let wanted = Event::SessionExpired { client_id: client_id.to_owned() };
+        self.world.borrow().events.contains(&wanted)
+    }
+}
+
+/// What waits for one shard, in the order in which it was sent.
+type Mailbox = VecDeque<(ShardIndex, PeerMessage)>;
+
+pub(super) struct World {
+    settings: Rc<Settings>,
+    shards: Vec<Shard>,
+    mail: Vec<Mailbox>,
+    held: bool,
+    now: Millis,
+    far_ends: Vec<FarEnd>,
+    events: Vec<Event>,
+}
+
+/// The client's side of one connection.
+#[derive(Default)]
+pub(super) struct FarEnd {
+    /// Shard and id, once the home is known.
+    near: Option<(usize, ConnectionId)>,
+    over_limit: bool,
+    /// Bytes sent before the home was known.
+    unrouted: Vec<u8>,
+    pub(super) received: Vec<u8>,
+    pub(super) closed: bool,
+    /// The client reads nothing: what is on its way stays there.
+    stalled: bool,
+    on_its_way: Option<Transmit>,
+}
+
+impl World {
+    fn open(&mut self, over_limit: bool) -> Transport {
+        let transport = self.far_ends.len() as Transport;
+        self.far_ends.push(FarEnd { over_limit, ..FarEnd::default() });
+        if self.shards.len() == 1 {
+            self.place(transport, 0);
+        }
+        transport
+    }
+
+    fn place(&mut self, transport: Transport, shard: usize) -> (usize, ConnectionId) {
+        let far_end = &mut self.far_ends[transport as usize];
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 40_000));
+        let incoming = Incoming { transport, address, over_limit: far_end.over_limit };
+        let near = (shard, self.shards[shard].handle_connected(incoming, self.now));
+        far_end.near = Some(near);
+        near
+    }
+
+    pub(super) fn far_end(&mut self, transport: Transport) -> &mut FarEnd {
+        &mut self.far_ends[transport as usize]
+    }
+
+    pub(super) fn send(&mut self, transport: Transport, bytes: &[u8]) {
+        let far_end = &mut self.far_ends[transport as usize];
+        assert!(!far_end.closed, "the server has closed this connection");
+        match far_end.near {
+            Some((shard, id)) => self.shards[shard].handle_received(id, bytes, self.now),
+            None => {
+                far_end.unrouted.extend(bytes);
+                let bytes = far_end.unrouted.clone();
+                let home = match home_of(&bytes, &self.settings, self.shards.len()) {
+                    Home::NeedMore => return,
+                    Home::Shard(shard) => usize::from(shard.0),
+                    Home::Here => 0,
+                };
+                let (shard, id) = self.place(transport, home);
+                self.shards[shard].handle_received(id, &bytes, self.now);
+            }
+        }
+        self.settle();
+    }
+
+    /// The client goes away without a word.
+    pub(super) fn break_off(&mut self, transport: Transport) {
+        let far_end = self.far_end(transport);
+        if !far_end.closed {
+            far_end.closed = true;
+            far_end.on_its_way = None;
+            if let Some((shard, id)) = far_end.near {
+                self.shards[shard].handle_closed(id, self.now);
+            }
+        }
+        self.settle();
+    }
+
+    pub(super) fn stall(&mut self, transport: Transport) {
+        self.far_end(transport).stalled = true;
+    }
+
+    pub(super) fn read_again(&mut self, transport: Transport) {
+        let far_end = self.far_end(transport);
+        far_end.stalled = false;
+        if let Some(transmit) = far_end.on_its_way.take() {
+            self.deliver(transmit);
+        }
+        self.settle();
+    }
+
+    fn advance(&mut self, milliseconds: u64) {
+        let end = self.now + milliseconds;
+        for _ in 0..TURNS_MAX {
+            let next = self.shards.iter().filter_map(Shard::next_deadline).min();
+            self.now = next.unwrap_or(end).clamp(self.now, end);
+            let now = self.now;
+            for shard in &mut self.shards {
+                if shard.next_deadline().is_some_and(|deadline| deadline <= now) {
+                    shard.handle_timeout(now);
+                }
+            }
+            self.settle();
+            let overdue = self.shards.iter().filter_map(Shard::next_deadline).any(|deadline| deadline <= now);
+            if now == end && !overdue {
+                return;
+            }
+        }
+        panic!("deadlines never end");
+    }
+
+    /// Runs the shards in turn until nothing moves.
+    fn settle(&mut self) {
+        for _ in 0..TURNS_MAX {
+            let mut moved = false;
+            for shard in 0..self.shards.len() {
+                moved |= self.turn(shard);
+            }
+            if !moved {
+                return;
+            }
+        }
+        panic!("the shards never come to rest");
+    }
+
+    /// One turn of one shard; `false` when there was nothing to do.
+    fn turn(&mut self, own: usize) -> bool {
+        let mut moved = false;
+        if !self.held {
+            moved |= self.deliver_mail(own, usize::MAX);
+        }
+        if self.shards[own].has_work() {
+            moved = true;
+            self.shards[own].handle_timeout(self.now);
+        }
+        while let Some((to, message)) = self.shards[own].poll_peer() {
+            moved = true;
+            assert_ne!(usize::from(to.0), own, "a shard writes to itself");
+            self.mail[usize::from(to.0)].push_back((ShardIndex(own as u8), message));
+        }
+        while let Some(transmit) = self.shards[own].poll_transmit() {
+            moved = true;
+            self.deliver(transmit);
+        }
+        while let Some((id, transport)) = self.shards[own].poll_close() {
+            moved = true;
+            let far_end = self.far_end(transport);
+            assert_eq!(far_end.near, Some((own, id)));
+            far_end.closed = true;
+            far_end.on_its_way = None;
+        }
+        while let Some(event) = self.shards[own].poll_event() {
+            moved = true;
+            self.events.push(event);
+        }
+        moved
+    }
+
+    /// Takes so many messages out of a mailbox; `false` when it is empty.
+    fn deliver_mail(&mut self, own: usize, count: usize) -> bool {
+        let count = count.min(self.mail[own].len());
+        for (from, message) in self.mail[own].drain(..count) {
+            self.shards[own].handle_peer(from, message, self.now);
+        }
+        count > 0
+    }
+
+    fn deliver(&mut self, transmit: Transmit) {
+        let far_end = &mut self.far_ends[transmit.transport as usize];
+        if far_end.closed {
+            return;
+        }
+        assert!(far_end.on_its_way.is_none(), "two outputs of one connection on their way");
+        if far_end.stalled {
+            far_end.on_its_way = Some(transmit);
+            return;
+        }
+        transmit.output.slices().for_each(|slice| far_end.received.extend(slice));
+        let (shard, id) = far_end.near.expect("a connection that sends has a shard");
+        assert_eq!(id, transmit.connection);
+        self.shards[shard].handle_sent(id, transmit.output, self.now);
+    }
+}
