@@ -46,7 +46,7 @@ struct Memory {
 }
 
 impl Deliveries {
-    pub fn of<'a>(&'a self, key: Key) -> impl Iterator<Item = &'a Seen> {
+    pub fn of(&self, key: Key) -> impl Iterator<Item = &Seen> {
         self.by_key.get(&key).into_iter().flatten().map(|index| &self.seen[*index])
     }
 
