@@ -45,13 +45,17 @@ impl Replays {
         self.active.iter().any(|replay| matches_filter(&replay.filter, topic))
     }
 
-    /// The live messages that no replay holds back any more, in their order.
+    /// The live messages that no replay holds back any more, in their order. A subscription that comes later may bring their
+    /// retained copies again.
     pub fn release(&mut self) -> VecDeque<Delivery> {
         let held = std::mem::take(&mut self.held);
         let (waiting, free): (VecDeque<Delivery>, _) =
             held.into_iter().partition(|delivery| self.wait_for(delivery.message.topic()));
         self.held_bytes = waiting.iter().map(|delivery| delivery.message.size()).sum();
         self.held = waiting;
+        for delivery in &free {
+            self.held_stamps.remove(&delivery.message.stamp);
+        }
         free
     }
 

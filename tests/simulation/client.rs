@@ -15,9 +15,12 @@ pub enum Marker {
 /// How far the handshake of a message that this client published has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    PubAck,
-    PubRec,
-    PubComp,
+    /// Waits for PUBACK.
+    Acknowledgement,
+    /// Waits for PUBREC.
+    Receipt,
+    /// Waits for PUBCOMP.
+    Completion,
 }
 
 /// Of the network connection only.
@@ -168,7 +171,7 @@ impl Client {
             if kind == PUBREL
                 && let Some(entry) = self.outgoing.iter_mut().find(|entry| entry.0 == packet_id)
             {
-                entry.2 = Stage::PubComp;
+                entry.2 = Stage::Completion;
             }
             if let Some(connection) = &mut self.connection
                 && (kind == PUBACK || kind == PUBCOMP)
@@ -241,12 +244,12 @@ impl Client {
                 Err("a refusal of a message that breaks no rule".into())
             }
             Received::PubAck { packet_id, .. } => {
-                let key = self.finish(packet_id, Stage::PubAck)?;
+                let key = self.finish(packet_id, Stage::Acknowledgement)?;
                 history.record(index, number, What::Accepted { key });
                 Ok(())
             }
             Received::PubRec { packet_id, .. } => {
-                let waits = self.outgoing.iter().any(|(id, _, stage)| *id == packet_id && *stage == Stage::PubRec);
+                let waits = self.outgoing.iter().any(|(id, _, stage)| *id == packet_id && *stage == Stage::Receipt);
                 if !waits || self.acks.contains(&(PUBREL, packet_id)) {
                     return Err("PUBREC for what does not wait for it".into());
                 }
@@ -254,7 +257,7 @@ impl Client {
                 Ok(())
             }
             Received::PubComp { packet_id, code } => {
-                let key = self.finish(packet_id, Stage::PubComp)?;
+                let key = self.finish(packet_id, Stage::Completion)?;
                 let resumed = self.connection.as_ref().is_some_and(|connection| connection.resumed);
                 if code != 0 && !(code == 0x92 && resumed) {
                     return Err("PUBCOMP with an error".into());
@@ -353,7 +356,7 @@ impl Client {
     fn resend(&mut self, history: &mut History) {
         let number = self.connection.as_ref().map_or(0, |connection| connection.number);
         for (packet_id, key, stage) in self.outgoing.clone() {
-            if stage == Stage::PubComp {
+            if stage == Stage::Completion {
                 self.write(wire::ack(PUBREL, packet_id), None, history.now);
                 continue;
             }
@@ -408,7 +411,7 @@ impl Client {
             // What a group's member had not acknowledged when its connection broke may have gone to another member
             // (section 4.8.2), whose acknowledgement frees the packet identifier.
             let moved = |key: &Option<Key>| key.is_some_and(|key| history.messages[&key].topic.starts_with("s/"));
-            if !publish.dup && self.unacknowledged.get(&packet_id).is_some_and(moved) {
+            if self.unacknowledged.get(&packet_id).is_some_and(|held| *held != key && moved(held)) {
                 self.unacknowledged.remove(&packet_id);
             }
             let held =

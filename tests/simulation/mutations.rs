@@ -151,7 +151,8 @@ fn a_wrong_order_is_found() {
 
 #[test]
 fn foreign_and_altered_messages_are_found() {
-    let changes: [(&str, fn(&mut Delivery)); 8] = [
+    type Change = fn(&mut Delivery);
+    let changes: [(&str, Change); 8] = [
         ("nobody published", |d| d.key = Some(Key { publisher: 9, sequence: 9 })),
         ("nobody published", |d| d.key = None),
         ("payload was altered", |d| d.payload.push(b'!')),

@@ -22,6 +22,8 @@ pub struct Node {
     pub polling: bool,
     /// Position in the history at which the turn began.
     pub turn_began: usize,
+    /// Until this step it serves its sockets but takes nothing from its inbox: messages between shards may take long.
+    pub inbox_waits_until: u64,
 }
 
 impl Node {
@@ -33,6 +35,7 @@ impl Node {
             handovers: Vec::new(),
             polling: false,
             turn_began: 0,
+            inbox_waits_until: 0,
         }
     }
 

@@ -195,8 +195,8 @@ fn publish(client: &mut Client, random: &mut Random, history: &mut History, qos_
     };
     match qos {
         0 => {}
-        1 => client.outgoing.push((packet_id, key, Stage::PubAck)),
-        _ => client.outgoing.push((packet_id, key, Stage::PubRec)),
+        1 => client.outgoing.push((packet_id, key, Stage::Acknowledgement)),
+        _ => client.outgoing.push((packet_id, key, Stage::Receipt)),
     }
     client.write(wire::publish(version, &packet), marker, history.now);
 }
@@ -239,12 +239,12 @@ fn subscribe(client: &mut Client, random: &mut Random, history: &mut History) {
     if client.filters.len() >= 6 || client.subscribing.len() + client.unsubscribing.len() >= 3 {
         return;
     }
-    let with_id = version.is_5() && (client.index % 2 == 0 || random.chance(50));
+    let with_id = version.is_5() && (client.index.is_multiple_of(2) || random.chance(50));
     let mut filters: Vec<(String, u8)> = Vec::new();
     for _ in 0..*random.pick(&[1, 1, 1, 2, 3]) {
         let shared = client.index % 4 != 3 && random.chance(30);
         let filter = if shared { *random.pick(&SHARED) } else { *random.pick(&FILTERS) };
-        let distinguishable = version.is_5() && client.index % 2 == 0;
+        let distinguishable = version.is_5() && client.index.is_multiple_of(2);
         let allowed = !is_mixed(filter) || distinguishable || client.index % 4 == 3;
         if !allowed || filters.iter().any(|(other, _)| other == filter) {
             continue;

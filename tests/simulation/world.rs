@@ -122,7 +122,7 @@ impl World {
                 let client = self.random.below(self.clients.len());
                 self.read(client, false)
             }
-            860..960 => {
+            860..945 => {
                 if !self.active.is_empty() {
                     let link = *self.random.pick(&self.active);
                     let count = 1 + self.random.below(20_000);
@@ -130,7 +130,14 @@ impl World {
                 }
                 Ok(())
             }
-            960..970 => {
+            945..960 => self.hurry(),
+            960..965 => {
+                let wait = self.random.between(20, 400);
+                let node = self.random.below(self.nodes.len());
+                self.nodes[node].inbox_waits_until = self.history.step + wait;
+                Ok(())
+            }
+            965..970 => {
                 self.break_connection();
                 Ok(())
             }
@@ -176,6 +183,22 @@ impl World {
             _ => operations::operate(client, &mut self.random, &mut self.history),
         }
         self.flush(index);
+    }
+
+    /// One client gets all that is sent to it and acts at once, while others and messages between shards may wait.
+    fn hurry(&mut self) -> Result<(), Finding> {
+        let client = self.random.below(self.clients.len());
+        for _ in 0..1 + self.random.below(4) {
+            let Some(connection) = &self.clients[client].connection else { return Ok(()) };
+            let link = connection.link;
+            if let Place::Open(shard, _) | Place::Accepting(shard) = self.links[link].place {
+                self.advance_node(shard, false)?;
+            }
+            self.links[link].take_output(usize::MAX);
+            self.read(client, true)?;
+            self.operate(client);
+        }
+        Ok(())
     }
 
     /// Hands what the client has written to its socket.

@@ -46,7 +46,7 @@ struct Memory {
 }
 
 impl Deliveries {
-    pub fn of<'a>(&'a self, key: Key) -> impl Iterator<Item = &'a Seen> {
+    pub fn of(&self, key: Key) -> impl Iterator<Item = &Seen> {
         self.by_key.get(&key).into_iter().flatten().map(|index| &self.seen[*index])
     }
 
@@ -181,11 +181,14 @@ fn explain(
     });
     let plain: Vec<&Subscription> = all.iter().copied().filter(|s| s.share.is_none()).collect();
     // What an earlier version of the subscription asked for may come on the terms of its replacement.
-    let asked = |filter: &str| plain.iter().any(|s| s.filter == filter && s.retain_handling != 2);
+    let versions = case.sessions.of(client).iter().filter(|s| s.share.is_none() && s.may_from < order);
+    let asked: BTreeSet<&str> = versions.filter(|s| s.retain_handling != 2).map(|s| s.filter.as_str()).collect();
     let replayed = delivery.retain
         && message.retain
         && plain.iter().any(|s| {
-            asked(&s.filter) && delivery.qos == message.qos.min(s.qos) && ids_are(&s.id.into_iter().collect())
+            asked.contains(s.filter.as_str())
+                && delivery.qos == message.qos.min(s.qos)
+                && ids_are(&s.id.into_iter().collect())
         });
     let must = |s: &Subscription| s.certainly_covers(sent, order) && !(s.no_local && own);
     let mut by_filter: BTreeMap<&str, Vec<&Subscription>> = BTreeMap::new();

@@ -41,7 +41,8 @@ pub fn check(case: &Case<'_>, deliveries: &Deliveries, figures: &mut Figures) ->
 }
 
 impl super::deliveries::Seen {
-    fn shared_only(&self) -> bool {
+    /// It can only have come as to a member of a group.
+    pub fn shared_only(&self) -> bool {
         self.shared && !self.live && !self.replayed
     }
 }

@@ -74,6 +74,9 @@ impl World {
     }
 
     fn take_inbox(&mut self, own: usize, all: bool) -> Result<(), Finding> {
+        if !all && self.history.step < self.nodes[own].inbox_waits_until {
+            return Ok(());
+        }
         let length = self.nodes[own].inbox.len();
         let count = if all || self.random.chance(50) { length } else { self.random.below(length + 1) };
         for _ in 0..count {
