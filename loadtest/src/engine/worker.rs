@@ -18,6 +18,7 @@ use crate::mqtt::Version;
 use crate::mqtt::encode::{self, Acknowledgement, PublishTemplate};
 use crate::mqtt::scan::{Packet, Publish, scan};
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -181,8 +182,10 @@ impl<'a> Worker<'a> {
 
     /// Runs until everything was sent and has arrived, or nothing arrives any more.
     pub fn run(mut self) -> io::Result<Outcome> {
-        if let Pace::Window(_) = self.traffic.pace {
-            (0..self.publishers.len()).for_each(|publisher| self.publish(publisher));
+        match self.traffic.pace {
+            Pace::Window(_) => (0..self.publishers.len()).for_each(|publisher| self.publish(publisher)),
+            // The kernel adds up to 50 µs to a sleep to save wake-ups, unless asked not to.
+            Pace::Rate(_) => rustix::thread::set_current_timer_slack(NonZeroU64::new(1))?,
         }
         loop {
             let now_ns = self.timeline.clock.now_ns();
