@@ -1,11 +1,13 @@
 //! A shard's thread, from its executor to its last turn.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::clock;
 use super::mailbox::{Inbox, Mail};
@@ -45,8 +47,9 @@ pub struct Seed {
 
 /// Starts the thread. It waits for `go` before its first turn.
 pub fn spawn(seed: Seed) -> Result<ExecutorJoinHandle<()>, String> {
-    let placement = seed.cpu.map_or(Placement::Unbound, Placement::Fixed);
-    LocalExecutorBuilder::new(placement)
+    // The thread pins itself: glommio's placement reads the machine's whole topology first, and does not understand that
+    // of some virtual machines (a `physical_package_id` of -1).
+    LocalExecutorBuilder::new(Placement::Unbound)
         .name(&format!("shard-{}", seed.index.0))
         .preempt_timer(PREEMPT_TIMER)
         .io_memory(IO_MEMORY)
@@ -56,8 +59,9 @@ pub fn spawn(seed: Seed) -> Result<ExecutorJoinHandle<()>, String> {
 }
 
 async fn live(seed: Seed) {
-    let Seed { index, buffers, listeners, inbox, common, alive, ready, go, .. } = seed;
-    let ring = SocketRing::new(buffers).and_then(|ring| Ok((ring.wake_handle()?, ring)));
+    let Seed { index, cpu, buffers, listeners, inbox, common, alive, ready, go } = seed;
+    let pinned = cpu.map_or(Ok(()), pin);
+    let ring = pinned.and_then(|()| SocketRing::new(buffers)).and_then(|ring| Ok((ring.wake_handle()?, ring)));
     let mut ring = match ring {
         Ok((wake, ring)) => {
             let _ = ready.send((index, Ok(wake)));
@@ -89,6 +93,13 @@ async fn live(seed: Seed) {
     drop(driver);
     drop(farewell);
     drop(alive);
+}
+
+/// Keeps this thread on one CPU, sched_setaffinity(2).
+fn pin(cpu: usize) -> io::Result<()> {
+    let mut cpus = CpuSet::new();
+    cpus.set(cpu);
+    Ok(sched_setaffinity(None, &cpus)?)
 }
 
 /// Stops the other shards when this one ends, also by a panic: the sessions at home here would be gone, and a server that
