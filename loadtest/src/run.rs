@@ -67,7 +67,7 @@ pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<b
         rate: load.rate,
         publishers: plan.groups.iter().map(|group| group.publishers.len()).sum(),
         subscribers: plan.groups.iter().map(|group| group.subscribers.len()).sum(),
-        threads,
+        threads: shares.len(),
         connect_seconds,
         seconds: samples.elapsed.as_secs_f64(),
         published: samples.published,

@@ -1,6 +1,5 @@
 //! A broker that is made to misbehave once, and the program that has to notice.
 
-use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -8,7 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What the broker does wrong with one message of the first publisher.
+/// What the broker does wrong with one copy of one message of the first publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     None,
@@ -31,11 +30,41 @@ const DOCTORED: usize = 5;
 
 #[test]
 fn an_honest_broker_passes() {
-    let (passed, result) = run(Fault::None, 0);
+    for (scenario, qos) in [(PAIRS, 0), (PAIRS, 1), (FAN_OUT, 0), (SHARED, 1)] {
+        let (passed, result) = run(scenario, Fault::None, qos);
+        assert!(passed, "{scenario:?} at QoS {qos}: {result}");
+        assert!(result["delivered"].as_u64().unwrap() > 0);
+        assert_eq!(faults(&result), []);
+    }
+}
+
+#[test]
+fn a_fixed_rate_is_kept_and_judged() {
+    let scenario = &["pairs", "--pairs", "2", "--rate", "1000"];
+    let (passed, result) = run(scenario, Fault::None, 0);
     assert!(passed, "{result}");
-    assert!(result["delivered"].as_u64().unwrap() > 0);
-    assert_eq!(faults(&result), []);
-    assert!(run(Fault::None, 1).0);
+    assert_eq!(result["send_delay"]["count"], 400, "0.4 seconds at 1,000 messages per second: {result}");
+    assert_eq!(result["latency"]["count"], 400, "{result}");
+    let (passed, result) = run(scenario, Fault::Drop, 0);
+    assert!(!passed);
+    assert_eq!(faults(&result), [("lost", 1)]);
+}
+
+#[test]
+fn faults_of_single_copies_are_found_in_fan_out_and_share_groups() {
+    for (scenario, fault, expected) in [
+        (FAN_OUT, Fault::Drop, &[("lost", 1)][..]),
+        (FAN_OUT, Fault::Duplicate, &[("duplicated", 1)]),
+        (FAN_OUT, Fault::Swap, &[("reordered", 1)]),
+        (SHARED, Fault::Drop, &[("lost", 1)]),
+        (SHARED, Fault::Duplicate, &[("duplicated", 1)]),
+        (SHARED, Fault::OtherSubscriber, &[("duplicated", 1)]),
+    ] {
+        let (passed, result) = run(scenario, fault, 0);
+        assert!(!passed, "{fault:?} in {scenario:?} passed");
+        assert_eq!(faults(&result), expected, "{fault:?} in {scenario:?}");
+        assert!(result["published"].as_u64().unwrap() > 50, "one fault must not stop the sending: {result}");
+    }
 }
 
 #[test]
@@ -52,7 +81,7 @@ fn each_fault_is_found_and_named() {
         (Fault::ForgetPubAck, 1, &[("unacknowledged", 1)]),
         (Fault::RepeatPubAck, 1, &[("protocol", 1)]),
     ] {
-        let (passed, result) = run(fault, qos);
+        let (passed, result) = run(PAIRS, fault, qos);
         assert!(!passed, "{fault:?} at QoS {qos} passed");
         assert_eq!(faults(&result), expected, "{fault:?} at QoS {qos}");
     }
@@ -61,7 +90,7 @@ fn each_fault_is_found_and_named() {
 #[test]
 fn a_connection_that_ends_early_is_a_fault() {
     for fault in [Fault::Close, Fault::Garbage] {
-        let (passed, result) = run(fault, 0);
+        let (passed, result) = run(PAIRS, fault, 0);
         assert!(!passed, "{fault:?} passed");
         assert_eq!(result["faults"]["disconnected"], 1, "{fault:?}: {result}");
         assert!(result["first_fault"].is_string(), "{fault:?}: {result}");
@@ -71,27 +100,31 @@ fn a_connection_that_ends_early_is_a_fault() {
 #[test]
 fn a_broker_that_is_not_there_is_an_error() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let output = load_command(port, 0).output().unwrap();
+    let output = load_command(PAIRS, port, 0).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot connect"), "{output:?}");
 }
 
-/// Two pairs against a broker with this fault: whether the run passed, and its result.
-fn run(fault: Fault, qos: u8) -> (bool, serde_json::Value) {
+const PAIRS: &[&str] = &["pairs", "--pairs", "2", "--window", "4"];
+const FAN_OUT: &[&str] = &["fan-out", "--subscribers", "2", "--window", "4"];
+const SHARED: &[&str] = &["shared", "--publishers", "1", "--members", "2", "--window", "4"];
+
+/// A scenario against a broker with this fault: whether the run passed, and its result.
+fn run(scenario: &[&str], fault: Fault, qos: u8) -> (bool, serde_json::Value) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || serve(&listener, fault));
     let json = Scratch(std::env::temp_dir().join(format!("doctored-{}-{port}.json", std::process::id())));
-    let output = load_command(port, qos).arg("--json").arg(&json.0).output().unwrap();
+    let output = load_command(scenario, port, qos).arg("--json").arg(&json.0).output().unwrap();
     let text = std::fs::read_to_string(&json.0).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     let said_failed = String::from_utf8_lossy(&output.stdout).contains("FAILED");
     assert_eq!(said_failed, !output.status.success(), "{output:?}");
     (output.status.success(), serde_json::from_str(&text).unwrap())
 }
 
-fn load_command(port: u16, qos: u8) -> Command {
+fn load_command(scenario: &[&str], port: u16, qos: u8) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq-load"));
-    command.args(["pairs", "--pairs", "2", "--window", "4", "--seconds", "0.4", "--warmup", "0", "--patience", "0.4"]);
+    command.args(scenario).args(["--seconds", "0.4", "--warmup", "0", "--patience", "0.4"]);
     command.args(["--port", &port.to_string(), "--qos", &qos.to_string()]);
     command
 }
@@ -117,8 +150,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Sockets of the subscribers by their topic.
-type Subscribers = Arc<Mutex<HashMap<Vec<u8>, TcpStream>>>;
+/// Filters and sockets of the subscribers.
+type Subscribers = Arc<Mutex<Vec<(Vec<u8>, TcpStream)>>>;
 
 fn serve(listener: &TcpListener, fault: Fault) {
     let subscribers = Subscribers::default();
@@ -132,7 +165,7 @@ fn serve(listener: &TcpListener, fault: Fault) {
 fn serve_connection(mut socket: TcpStream, fault: Fault, subscribers: &Subscribers) -> Option<()> {
     socket.set_nodelay(true).unwrap();
     let mut published = 0;
-    let mut held_back: Option<Vec<u8>> = None;
+    let mut held_back = Vec::new();
     loop {
         let packet = read_packet(&mut socket)?;
         match packet[0] >> 4 {
@@ -141,34 +174,18 @@ fn serve_connection(mut socket: TcpStream, fault: Fault, subscribers: &Subscribe
                 let filter = packet[6..packet.len() - 1].to_vec();
                 let mut subscribers = subscribers.lock().unwrap();
                 socket.write_all(&[0x90, 3, packet[2], packet[3], packet[packet.len() - 1]]).ok()?;
-                subscribers.insert(filter, socket.try_clone().unwrap());
+                subscribers.push((filter, socket.try_clone().unwrap()));
             }
             3 => {
                 let topic_end = 4 + packet[3] as usize;
-                let topic = packet[4..topic_end].to_vec();
-                let doctored = published == DOCTORED && topic.ends_with(b"/0");
-                published += 1;
+                let doctored = published == DOCTORED && !packet[..topic_end].ends_with(b"/1");
                 let fault = if doctored { fault } else { Fault::None };
-                let mut receiver = topic.clone();
-                let mut out = packet.clone();
-                match fault {
-                    Fault::Drop => out.clear(),
-                    Fault::Duplicate => out.extend_from_slice(&packet),
-                    Fault::Swap => held_back = Some(std::mem::take(&mut out)),
-                    Fault::FlipPayload => *out.last_mut().unwrap() ^= 0x10,
-                    Fault::OtherTopic => out[topic_end - 1] = b'1',
-                    Fault::Retain => out[0] |= 1,
-                    Fault::OtherSubscriber => *receiver.last_mut().unwrap() = b'1',
-                    Fault::Garbage => out = vec![0xF7; 8],
-                    Fault::Close => {
-                        socket.shutdown(std::net::Shutdown::Both).unwrap();
-                        return None;
-                    }
-                    Fault::None | Fault::ForgetPubAck | Fault::RepeatPubAck => {
-                        out.extend(held_back.take().into_iter().flatten());
-                    }
+                if fault == Fault::Close {
+                    socket.shutdown(std::net::Shutdown::Both).unwrap();
+                    return None;
                 }
-                subscribers.lock().unwrap().get_mut(&receiver)?.write_all(&out).ok();
+                forward(&packet, topic_end, fault, published, &mut held_back, &mut subscribers.lock().unwrap());
+                published += 1;
                 if packet[0] & 0b0110 != 0 {
                     let pub_ack = [0x40, 2, packet[topic_end], packet[topic_end + 1]];
                     let count = match fault {
@@ -183,6 +200,44 @@ fn serve_connection(mut socket: TcpStream, fault: Fault, subscribers: &Subscribe
             4 => {}
             _ => return None,
         }
+    }
+}
+
+/// Sends a message to those whose filter matches; of a share group, to the members in turn. The fault is done to the
+/// first copy.
+fn forward(
+    packet: &[u8],
+    topic_end: usize,
+    fault: Fault,
+    published: usize,
+    held_back: &mut Vec<u8>,
+    subscribers: &mut [(Vec<u8>, TcpStream)],
+) {
+    let topic = &packet[4..topic_end];
+    let is_shared = subscribers.iter().any(|(filter, _)| filter.starts_with(b"$share/"));
+    let mut receivers: Vec<usize> =
+        (0..subscribers.len()).filter(|&index| is_shared || subscribers[index].0 == topic).collect();
+    if is_shared {
+        receivers = vec![published % receivers.len()];
+    }
+    let mut first = packet.to_vec();
+    match fault {
+        Fault::Drop => first.clear(),
+        Fault::Duplicate => first.extend_from_slice(packet),
+        Fault::Swap => *held_back = std::mem::take(&mut first),
+        Fault::FlipPayload => *first.last_mut().unwrap() ^= 0x10,
+        Fault::OtherTopic => first[topic_end - 1] ^= 1,
+        Fault::Retain => first[0] |= 1,
+        Fault::Garbage => first = vec![0xF7; 8],
+        // In a share group the rightful member gets it as well.
+        Fault::OtherSubscriber if is_shared => receivers.push((receivers[0] + 1) % subscribers.len()),
+        Fault::OtherSubscriber => receivers[0] = (receivers[0] + 1) % subscribers.len(),
+        _ => first.append(held_back),
+    }
+    for (index, &receiver) in receivers.iter().enumerate() {
+        let bytes = if index == 0 { &first[..] } else { packet };
+        // A subscriber may have gone at the end of a run.
+        let _ = subscribers[receiver].1.write_all(bytes);
     }
 }
 
