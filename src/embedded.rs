@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use crate::access::AuthenticationMethod;
 use crate::config::Config;
-use crate::runtime::{Counters, RuntimeConfig, Server, ShardCount, StartError, Summary};
+use crate::runtime::{AuthenticationMethods, Counters, RuntimeConfig, Server, ShardCount, StartError, Summary};
 
 /// A broker that runs on threads of its own inside this process. Dropping it stops it.
 ///
@@ -74,6 +75,16 @@ impl BrokerBuilder {
     /// Threads that share the connections; without this, one for each CPU.
     pub fn shards(mut self, shards: usize) -> Self {
         self.config.shards = ShardCount::Exactly(shards);
+        self
+    }
+
+    /// Methods of enhanced authentication that clients may name (MQTT 5.0, section 4.12); `make` is called once on each
+    /// shard's thread.
+    pub fn authentication(
+        mut self,
+        make: impl Fn() -> Vec<Box<dyn AuthenticationMethod>> + Send + Sync + 'static,
+    ) -> Self {
+        self.config.authentication = Some(AuthenticationMethods::new(make));
         self
     }
 

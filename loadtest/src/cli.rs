@@ -17,6 +17,14 @@ pub struct Cli {
 pub enum Command {
     /// Publishers with one subscriber each
     Pairs(PairsArgs),
+    /// One topic from few publishers to many subscribers
+    FanOut(FanOutArgs),
+    /// Many publishers to few subscribers with a wildcard
+    FanIn(FanInArgs),
+    /// A share group: each message to one of its members
+    Shared(SharedArgs),
+    /// A tree of topics with wildcard subscribers
+    Tree(TreeArgs),
     /// Connections that do nothing: bytes and, with --pings, CPU for each
     Idle(IdleArgs),
     /// Two brokers in turns, A B A B, each scenario on fresh ones; medians and ratios
@@ -85,6 +93,62 @@ pub struct LoadArgs {
 pub struct PairsArgs {
     #[arg(long, default_value_t = 50, value_parser = at_least_one)]
     pub pairs: usize,
+    #[command(flatten)]
+    pub load: LoadArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct FanOutArgs {
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
+    pub publishers: usize,
+    #[arg(long, default_value_t = 500, value_parser = at_least_one)]
+    pub subscribers: usize,
+    #[command(flatten)]
+    pub load: LoadArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct FanInArgs {
+    #[arg(long, default_value_t = 500, value_parser = at_least_one)]
+    pub publishers: usize,
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
+    pub subscribers: usize,
+    #[command(flatten)]
+    pub load: LoadArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SharedArgs {
+    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
+    pub publishers: usize,
+    /// Subscribers of the share group
+    #[arg(long, default_value_t = 10, value_parser = at_least_one)]
+    pub members: usize,
+    #[command(flatten)]
+    pub load: LoadArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct TreeArgs {
+    #[arg(long, default_value_t = 10, value_parser = at_least_one)]
+    pub sites: usize,
+    /// Lines of each site
+    #[arg(long, default_value_t = 5, value_parser = at_least_one)]
+    pub lines: usize,
+    /// Devices of each line; each is a publisher with four topics
+    #[arg(long, default_value_t = 4, value_parser = at_least_one)]
+    pub devices: usize,
+    /// Subscribers whose filters never match
+    #[arg(long, default_value_t = 500)]
+    pub bystanders: usize,
     #[command(flatten)]
     pub load: LoadArgs,
     #[command(flatten)]

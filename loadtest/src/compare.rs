@@ -182,7 +182,7 @@ fn one_line(result: &Value) -> String {
 fn print_table(brokers: &[Broker; 2], results: &[Vec<Value>; 2], scenario: &[String]) {
     let [a, b] = brokers;
     println!("\nmedians of {} rounds: {}", results[0].len(), scenario.join(" "));
-    println!("{:<32} {:>18} {:>18} {:>9}   {}", "", a.name, b.name, "ratio", "range");
+    println!("{:<32} {:>18} {:>18}     ratio   range", "", a.name, b.name);
     for figure in FIGURES {
         let values = results.each_ref().map(|rounds| figure.values(rounds));
         let [Some(a), Some(b)] = values.each_ref().map(|values| median(values)) else { continue };

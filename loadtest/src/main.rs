@@ -27,15 +27,13 @@ mod scenario;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let prefix = run::topic_prefix();
     let passed = match &cli.command {
-        Command::Pairs(args) => {
-            let plan = run::Plan {
-                scenario: "pairs",
-                title: format!("{} pairs", args.pairs),
-                groups: scenario::pairs::plan(args.pairs, &run::topic_prefix()),
-            };
-            run::run(plan, &args.load, &args.target)
-        }
+        Command::Pairs(args) => run::run(scenario::pairs::plan(args, &prefix), &args.load, &args.target),
+        Command::FanOut(args) => run::run(scenario::fan_out::plan(args, &prefix), &args.load, &args.target),
+        Command::FanIn(args) => run::run(scenario::fan_in::plan(args, &prefix), &args.load, &args.target),
+        Command::Shared(args) => run::run(scenario::shared::plan(args, &prefix), &args.load, &args.target),
+        Command::Tree(args) => run::run(scenario::tree::plan(args, &prefix), &args.load, &args.target),
         Command::Idle(args) => scenario::idle::run(args),
         Command::Compare(args) => compare::run(args),
     };

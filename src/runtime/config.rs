@@ -1,8 +1,11 @@
 //! What a configuration decides for the runtime.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access::AuthenticationMethod;
 use crate::broker::Settings;
 use crate::limits;
 
@@ -47,6 +50,29 @@ pub struct RuntimeConfig {
     /// Messages in a mailbox above which its senders stop reading from their publishers.
     pub mailbox_high_water: usize,
     pub settings: Settings,
+    /// Makes each shard's methods of enhanced authentication; without it there are none.
+    pub authentication: Option<AuthenticationMethods>,
+}
+
+/// Makes the methods of enhanced authentication (MQTT 5.0, section 4.12) of one shard. It is called once on each shard's
+/// thread, so that a method may keep state without a lock.
+#[derive(Clone)]
+pub struct AuthenticationMethods(Arc<dyn Fn() -> Vec<Box<dyn AuthenticationMethod>> + Send + Sync>);
+
+impl AuthenticationMethods {
+    pub fn new(make: impl Fn() -> Vec<Box<dyn AuthenticationMethod>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+
+    pub(super) fn make(&self) -> Vec<Box<dyn AuthenticationMethod>> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for AuthenticationMethods {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("AuthenticationMethods")
+    }
 }
 
 impl Default for RuntimeConfig {
@@ -62,6 +88,7 @@ impl Default for RuntimeConfig {
             receive_buffer_size: limits::RECEIVE_BUFFER_SIZE_DEFAULT,
             mailbox_high_water: limits::MAILBOX_HIGH_WATER_DEFAULT,
             settings: Settings::default(),
+            authentication: None,
         }
     }
 }

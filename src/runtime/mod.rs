@@ -21,7 +21,7 @@ pub mod signals;
 mod start;
 pub mod start_error;
 
-pub use config::{IdlePolicy, RuntimeConfig, ShardCount};
+pub use config::{AuthenticationMethods, IdlePolicy, RuntimeConfig, ShardCount};
 pub use counters::Counters;
 pub use server::{Server, Summary};
 pub use start_error::StartError;

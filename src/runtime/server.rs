@@ -1,6 +1,5 @@
 //! The whole server as a value: start it, ask it, stop it.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -28,23 +27,6 @@ pub struct Summary {
     /// The limit of open descriptors, `u64::MAX` if there is none.
     pub descriptor_limit: u64,
     pub connections_max: usize,
-}
-
-/// One line for the operator: "2 shards on CPUs 0, 1; up to 19936 connections (limit of open files: 20000)".
-impl fmt::Display for Summary {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.shards == 1 { "shard" } else { "shards" };
-        write!(out, "{} {plural}", self.shards)?;
-        let cpus: Vec<String> = self.cpus.iter().flatten().map(usize::to_string).collect();
-        if !cpus.is_empty() {
-            write!(out, " on CPUs {}", cpus.join(", "))?;
-        }
-        write!(out, "; up to {} connections", self.connections_max)?;
-        match self.descriptor_limit {
-            u64::MAX => Ok(()),
-            limit => write!(out, " (limit of open files: {limit})"),
-        }
-    }
 }
 
 /// A running server. Dropping it stops it.
@@ -85,6 +67,7 @@ impl Server {
             shutdown_time_max_ms: config.shutdown_time_max.as_millis() as u64,
             mailbox_high_water: config.mailbox_high_water,
             settings,
+            authentication: config.authentication,
         });
         let buffers = BufferRingConfig { count: config.receive_buffers, size: config.receive_buffer_size };
         let (alive, ended) = crossbeam_channel::bounded(0);

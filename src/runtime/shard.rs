@@ -11,7 +11,7 @@ use tracing::{error, warn};
 
 use super::admission::{Admission, Verdict};
 use super::clock::{Clock, millis};
-use super::config::IdlePolicy;
+use super::config::{AuthenticationMethods, IdlePolicy};
 use super::counters::ShardCounters;
 use super::event_log::{EventLog, OncePerSecond};
 use super::links::{Handshake, Link, Links};
@@ -34,6 +34,7 @@ pub struct Common {
     pub shutdown_time_max_ms: Millis,
     pub mailbox_high_water: usize,
     pub settings: Settings,
+    pub authentication: Option<AuthenticationMethods>,
 }
 
 /// Drives one [`Shard`] with one [`SocketRing`].
@@ -74,10 +75,14 @@ impl ShardDriver {
         let settings = Rc::new(common.settings.clone());
         let shards = common.counters.len();
         let now = millis(common.clock.elapsed());
+        let mut shard = Shard::new(settings.clone(), index, shards, seed, now);
+        if let Some(methods) = &common.authentication {
+            shard.set_authentication_methods(methods.make());
+        }
         Self {
             index,
             shards,
-            shard: Shard::new(settings.clone(), index, shards, seed, now),
+            shard,
             ring,
             inbox,
             outbox: Outbox::new(index, shards, common.mailbox_high_water),

@@ -1,5 +1,6 @@
 //! The socket ring over loopback, the wake protocol between shards, and a whole server.
 
+mod authentication;
 mod client;
 mod mailbox;
 mod ring;

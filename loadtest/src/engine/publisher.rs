@@ -14,6 +14,8 @@ pub struct Publisher {
     pub outstanding: usize,
     /// At a fixed rate: when each message that waits to be sent should have been sent.
     pub due_ns: VecDeque<u64>,
+    /// Whether it is in its worker's list of those that may be able to send.
+    pub is_freed: bool,
     packet_ids: PacketIds,
     receive_maximum: u16,
 }
@@ -22,7 +24,7 @@ impl Publisher {
     pub fn new(link: usize, streams: std::ops::Range<usize>, receive_maximum: u16) -> Self {
         let next_stream = streams.start;
         let (due_ns, packet_ids) = (VecDeque::new(), PacketIds::default());
-        Self { link, streams, next_stream, outstanding: 0, due_ns, packet_ids, receive_maximum }
+        Self { link, streams, next_stream, outstanding: 0, due_ns, is_freed: false, packet_ids, receive_maximum }
     }
 
     /// The stream of the next message.

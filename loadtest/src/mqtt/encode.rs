@@ -27,20 +27,24 @@ pub fn subscribe(out: &mut Vec<u8>, version: Version, packet_id: u16, filter: &s
     out.push(qos);
 }
 
-/// The acknowledgements of a PUBLISH (sections 3.4 to 3.7), all of them four bytes when they report success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Acknowledgement {
-    PubAck = 0x40,
-    PubRec = 0x50,
-    /// Its reserved flags are 0b0010 [MQTT-3.6.1-1].
-    PubRel = 0x62,
-    PubComp = 0x70,
+/// PUBACK (section 3.4) that reports success.
+pub fn pub_ack(out: &mut Vec<u8>, packet_id: u16) {
+    packet_id_only(out, 0x40, packet_id);
 }
 
-/// PUBACK, PUBREC, PUBREL or PUBCOMP that reports success.
-pub fn acknowledgement(out: &mut Vec<u8>, kind: Acknowledgement, packet_id: u16) {
-    let [high, low] = packet_id.to_be_bytes();
-    out.extend_from_slice(&[kind as u8, 2, high, low]);
+/// PUBREC (section 3.5) that reports success.
+pub fn pub_rec(out: &mut Vec<u8>, packet_id: u16) {
+    packet_id_only(out, 0x50, packet_id);
+}
+
+/// PUBREL (section 3.6) that reports success. Its reserved flags are 0b0010 [MQTT-3.6.1-1].
+pub fn pub_rel(out: &mut Vec<u8>, packet_id: u16) {
+    packet_id_only(out, 0x62, packet_id);
+}
+
+/// PUBCOMP (section 3.7) that reports success.
+pub fn pub_comp(out: &mut Vec<u8>, packet_id: u16) {
+    packet_id_only(out, 0x70, packet_id);
 }
 
 /// PINGREQ (section 3.12).
@@ -85,6 +89,12 @@ impl PublishTemplate {
             out[start + offset..start + offset + 2].copy_from_slice(&packet_id.to_be_bytes());
         }
     }
+}
+
+/// A packet of four bytes; MQTT 5.0 lets a reason of success and the properties be left out (section 3.4.2.1).
+fn packet_id_only(out: &mut Vec<u8>, first_byte: u8, packet_id: u16) {
+    let [high, low] = packet_id.to_be_bytes();
+    out.extend_from_slice(&[first_byte, 2, high, low]);
 }
 
 /// The packet's first byte and its Remaining Length (section 2.2.3 of 3.1.1, 2.1.4 of 5.0).
@@ -140,6 +150,18 @@ mod tests {
         out.clear();
         PublishTemplate::new(Version::V5, "t", 2, 3).append(&mut out, 0x0A0B);
         assert_eq!(out, b"\x34\x09\x00\x01t\x0a\x0b\x00");
+    }
+
+    #[test]
+    fn packets_of_two_or_four_bytes_are_what_the_specification_draws() {
+        let mut out = Vec::new();
+        pub_ack(&mut out, 1);
+        pub_rec(&mut out, 2);
+        pub_rel(&mut out, 3);
+        pub_comp(&mut out, 0x0405);
+        ping_request(&mut out);
+        disconnect(&mut out);
+        assert_eq!(out, b"\x40\x02\x00\x01\x50\x02\x00\x02\x62\x02\x00\x03\x70\x02\x04\x05\xc0\x00\xe0\x00");
     }
 
     #[test]

@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn the_receive_maximum_is_found_among_other_properties() {
-        let bytes = b"\x20\x12\x00\x00\x0f\x22\x00\x0a\x12\x00\x01a\x24\x01\x21\x00\x14\x29\x01";
+        let bytes = b"\x20\x11\x00\x00\x0e\x22\x00\x0a\x12\x00\x01a\x24\x01\x21\x00\x14\x29\x01";
         assert_eq!(whole(V5, bytes), Packet::ConnAck { reason: 0, receive_maximum: 20 });
     }
 

@@ -1,4 +1,9 @@
-//! The scenarios: who publishes what to whom. Each is a list of groups; the engine does the rest.
+//! The scenarios: who publishes what to whom. Each is a list of groups, which the engine drives; only idle connections
+//! need a loop of their own.
 
+pub mod fan_in;
+pub mod fan_out;
 pub mod idle;
 pub mod pairs;
+pub mod shared;
+pub mod tree;

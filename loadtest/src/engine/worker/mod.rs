@@ -4,20 +4,23 @@
 //! time it is ready, whatever was freed by what arrived is sent at once with one write for each publisher, and the clock
 //! is read once for each read and each write, not for each message.
 
+mod receive;
+mod send;
+
 use super::link::Link;
 use super::plan::{Delivery, Group};
 use super::poller::{Poller, Readiness};
 use super::publisher::Publisher;
 use super::stream::Stream;
 use crate::faults::Faults;
-use crate::ledger::{Arrival, Ledger};
+use crate::ledger::Ledger;
 use crate::measure::Clock;
 use crate::measure::latency::Latencies;
-use crate::message::{self, Header, PayloadWriter};
+use crate::message::PayloadWriter;
 use crate::mqtt::Version;
-use crate::mqtt::encode::{self, Acknowledgement, PublishTemplate};
-use crate::mqtt::scan::{Packet, Publish, scan};
+use crate::mqtt::encode::{self, PublishTemplate};
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -129,9 +132,6 @@ struct Subscriber {
 
 const NOT_EXPECTED: u32 = u32::MAX;
 
-/// A publisher's messages encoded before they are written.
-const OUTPUT_BYTES_MAX: usize = 256 * 1_024;
-
 /// The longest sleep, so that the end of a run is not missed.
 const SLEEP_MAX: Duration = Duration::from_millis(20);
 
@@ -181,8 +181,10 @@ impl<'a> Worker<'a> {
 
     /// Runs until everything was sent and has arrived, or nothing arrives any more.
     pub fn run(mut self) -> io::Result<Outcome> {
-        if let Pace::Window(_) = self.traffic.pace {
-            (0..self.publishers.len()).for_each(|publisher| self.publish(publisher));
+        match self.traffic.pace {
+            Pace::Window(_) => (0..self.publishers.len()).for_each(|publisher| self.publish(publisher)),
+            // The kernel adds up to 50 µs to a sleep to save wake-ups, unless asked not to.
+            Pace::Rate(_) => rustix::thread::set_current_timer_slack(NonZeroU64::new(1))?,
         }
         loop {
             let now_ns = self.timeline.clock.now_ns();
@@ -247,28 +249,6 @@ impl<'a> Worker<'a> {
         now_ns >= last_ns + quiet_ns
     }
 
-    /// At a fixed rate, sends what is due. Returns how long to sleep at most.
-    fn schedule(&mut self, now_ns: u64) -> Duration {
-        let Pace::Rate(rate) = self.traffic.pace else { return SLEEP_MAX };
-        let interval_ns = 1e9 / rate;
-        loop {
-            let due_ns = self.timeline.start_ns + (self.scheduled as f64 * interval_ns) as u64;
-            if due_ns >= self.timeline.measure_until_ns {
-                self.publish_freed();
-                return SLEEP_MAX;
-            }
-            if due_ns > now_ns {
-                self.publish_freed();
-                let rest_ns = due_ns.saturating_sub(self.timeline.clock.now_ns());
-                return Duration::from_nanos(rest_ns).min(SLEEP_MAX);
-            }
-            let publisher = (self.scheduled % self.publishers.len() as u64) as usize;
-            self.scheduled += 1;
-            self.publishers[publisher].due_ns.push_back(due_ns);
-            self.freed.push(publisher);
-        }
-    }
-
     fn handle(&mut self, readiness: Readiness) {
         let Readiness { key, readable, writable } = readiness;
         if self.connections[key].closed {
@@ -287,236 +267,6 @@ impl<'a> Worker<'a> {
             self.receive(key);
             self.publish_freed();
         }
-    }
-
-    /// Reads a connection once and handles each complete packet.
-    fn receive(&mut self, key: usize) {
-        let mut input = std::mem::take(&mut self.input);
-        self.output.clear();
-        match self.connections[key].link.receive(&mut input) {
-            Ok(Some(filled)) => self.handle_input(key, &input[..filled]),
-            Ok(None) => {}
-            Err(error) => self.close(key, error.to_string()),
-        }
-        self.input = input;
-    }
-
-    fn handle_input(&mut self, key: usize, input: &[u8]) {
-        let now_ns = self.timeline.clock.now_ns();
-        self.last_arrival_ns = now_ns;
-        let role = self.connections[key].role;
-        let mut consumed = 0;
-        loop {
-            match scan(self.traffic.version, &input[consumed..]) {
-                Ok(Some((packet, length))) => {
-                    consumed += length;
-                    match role {
-                        Role::Subscriber(subscriber) => self.handle_at_subscriber(subscriber, packet, now_ns),
-                        Role::Publisher(publisher) => self.handle_at_publisher(publisher, packet),
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    self.outcome.faults.protocol += 1;
-                    return self.close(key, format!("the broker sent {error}"));
-                }
-            }
-        }
-        let connection = &mut self.connections[key];
-        connection.link.keep(&input[consumed..]);
-        if !self.output.is_empty() {
-            let sent = connection.link.send(&self.output);
-            self.sent(key, sent);
-        }
-    }
-
-    fn handle_at_subscriber(&mut self, subscriber: usize, packet: Packet<'_>, now_ns: u64) {
-        match packet {
-            Packet::Publish(publish) => {
-                match publish.qos {
-                    1 => encode::acknowledgement(&mut self.output, Acknowledgement::PubAck, publish.packet_id),
-                    2 => encode::acknowledgement(&mut self.output, Acknowledgement::PubRec, publish.packet_id),
-                    _ => {}
-                }
-                self.arrived(subscriber, &publish, now_ns);
-            }
-            Packet::PubRel { packet_id } => {
-                encode::acknowledgement(&mut self.output, Acknowledgement::PubComp, packet_id)
-            }
-            other => self.unexpected(&other),
-        }
-    }
-
-    fn handle_at_publisher(&mut self, publisher_index: usize, packet: Packet<'_>) {
-        let publisher = &mut self.publishers[publisher_index];
-        // Reason codes below 0x80 are successes, "no matching subscribers" (0x10) among them (section 2.4).
-        let expected = match packet {
-            Packet::PubAck { packet_id, reason: 0..0x80 } => publisher.acknowledged(packet_id),
-            Packet::PubComp { packet_id, reason: 0..0x80 } => publisher.completed(packet_id),
-            Packet::PubRec { packet_id, reason: 0..0x80 } => {
-                encode::acknowledgement(&mut self.output, Acknowledgement::PubRel, packet_id);
-                if publisher.received(packet_id) {
-                    return;
-                }
-                false
-            }
-            _ => false,
-        };
-        if expected {
-            self.in_flight -= 1;
-            self.freed.push(publisher_index);
-        } else {
-            self.unexpected(&packet);
-        }
-    }
-
-    /// Judges a message that came to a subscriber.
-    fn arrived(&mut self, subscriber: usize, publish: &Publish<'_>, now_ns: u64) {
-        let Traffic { payload_bytes, run, qos, .. } = self.traffic;
-        let Some(header) = message::read(publish.payload, payload_bytes, run) else {
-            self.outcome.faults.corrupted += 1;
-            return;
-        };
-        let index = header.stream as usize;
-        let subscriber = &mut self.subscribers[subscriber];
-        let ledger = index
-            .checked_sub(subscriber.first_stream)
-            .and_then(|offset| subscriber.ledger_of_stream.get(offset))
-            .and_then(|&ledger| subscriber.ledgers.get_mut(ledger as usize));
-        let Some(ledger) = ledger else {
-            self.outcome.faults.misdelivered += 1;
-            return;
-        };
-        let stream = &mut self.streams[index];
-        if header.sequence >= stream.sent()
-            || publish.topic != stream.topic.as_bytes()
-            || publish.qos != qos
-            || publish.retain
-        {
-            self.outcome.faults.misdelivered += 1;
-            return;
-        }
-        let faults = &mut self.outcome.faults;
-        let arrival = match stream.delivery {
-            Delivery::Each => ledger.arrive(header.sequence),
-            Delivery::One => match stream.members.arrive(header.sequence) {
-                Arrival::Duplicate => Arrival::Duplicate,
-                // Between members there is no order: early and late ones are as good as those in order.
-                _ => {
-                    faults.reordered += u64::from(!ledger.arrive_ascending(header.sequence));
-                    Arrival::InOrder
-                }
-            },
-        };
-        let settled = match arrival {
-            Arrival::InOrder => u64::from(stream.settle(header.sequence)),
-            // What was passed over will not hold up the publisher: it is lost, or late, which is a fault as well.
-            Arrival::AfterGap { missed } => {
-                (header.sequence - missed..=header.sequence).map(|sequence| u64::from(stream.settle(sequence))).sum()
-            }
-            Arrival::Late => {
-                faults.reordered += 1;
-                0
-            }
-            Arrival::Duplicate => {
-                faults.duplicated += 1;
-                return;
-            }
-        };
-        self.delivered += 1;
-        if header.sent_ns >= self.timeline.measure_from_ns {
-            self.outcome.latencies.record(now_ns.saturating_sub(header.sent_ns));
-        }
-        if settled > 0 {
-            let publisher = stream.publisher;
-            self.publishers[publisher].outstanding -= settled as usize;
-            self.in_flight -= settled;
-            if self.freed.last() != Some(&publisher) {
-                self.freed.push(publisher);
-            }
-        }
-    }
-
-    fn publish_freed(&mut self) {
-        while let Some(publisher) = self.freed.pop() {
-            self.publish(publisher);
-        }
-    }
-
-    /// Sends what a publisher may send now.
-    fn publish(&mut self, publisher_index: usize) {
-        let key = self.publishers[publisher_index].link;
-        while !self.connections[key].closed && !self.connections[key].link.is_blocked() {
-            self.output.clear();
-            let now_ns = self.timeline.clock.now_ns();
-            while self.output.len() < OUTPUT_BYTES_MAX {
-                let Some(sent_ns) = self.take_send_time(publisher_index, now_ns) else { break };
-                self.encode(publisher_index, sent_ns);
-            }
-            if self.output.is_empty() {
-                return;
-            }
-            let sent = self.connections[key].link.send(&self.output);
-            self.sent(key, sent);
-        }
-    }
-
-    /// The time to write into the publisher's next message, or `None` if it must not send now.
-    fn take_send_time(&mut self, publisher_index: usize, now_ns: u64) -> Option<u64> {
-        let publisher = &mut self.publishers[publisher_index];
-        if self.traffic.qos > 0 && !publisher.has_quota() {
-            return None;
-        }
-        match self.traffic.pace {
-            Pace::Window(window) => {
-                (publisher.outstanding < window && now_ns < self.timeline.measure_until_ns).then_some(now_ns)
-            }
-            Pace::Rate(_) => {
-                let due_ns = publisher.due_ns.pop_front()?;
-                if due_ns >= self.timeline.measure_from_ns {
-                    self.outcome.send_delays.record(now_ns.saturating_sub(due_ns));
-                }
-                Some(due_ns)
-            }
-        }
-    }
-
-    fn encode(&mut self, publisher_index: usize, sent_ns: u64) {
-        let publisher = &mut self.publishers[publisher_index];
-        let stream_index = publisher.take_stream();
-        let stream = &mut self.streams[stream_index];
-        let packet_id = publisher.take_packet_id(self.traffic.qos);
-        publisher.outstanding += 1;
-        self.in_flight += if self.traffic.qos > 0 { 2 } else { 1 };
-        self.published += 1;
-        let sequence = stream.send();
-        stream.template.append(&mut self.output, packet_id);
-        let header = Header { run: self.traffic.run, stream: stream_index as u32, sequence, sent_ns };
-        self.payloads.append(&mut self.output, &header);
-    }
-
-    fn sent(&mut self, key: usize, result: io::Result<()>) {
-        match result {
-            Ok(()) => self.watch_room(key),
-            Err(error) => self.close(key, error.to_string()),
-        }
-    }
-
-    /// Asks the poller for room to write exactly while there is something to write.
-    fn watch_room(&mut self, key: usize) {
-        let connection = &mut self.connections[key];
-        let blocked = connection.link.is_blocked();
-        if connection.awaits_room != blocked {
-            connection.awaits_room = blocked;
-            if let Err(error) = self.poller.modify(connection.link.socket(), key, blocked) {
-                self.close(key, error.to_string());
-            }
-        }
-    }
-
-    fn unexpected(&mut self, packet: &Packet<'_>) {
-        self.outcome.faults.protocol += 1;
-        self.outcome.first_fault.get_or_insert_with(|| format!("the broker sent an unexpected {packet:?}"));
     }
 
     fn close(&mut self, key: usize, reason: String) {

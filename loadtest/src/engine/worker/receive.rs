@@ -1,0 +1,159 @@
+//! What comes in: packets are acknowledged, and messages judged.
+
+use super::{Role, Traffic, Worker};
+use crate::engine::plan::Delivery;
+use crate::ledger::Arrival;
+use crate::message;
+use crate::mqtt::encode;
+use crate::mqtt::scan::{Packet, Publish, scan};
+
+impl Worker<'_> {
+    /// Reads a connection once and handles each complete packet.
+    pub(super) fn receive(&mut self, key: usize) {
+        let mut input = std::mem::take(&mut self.input);
+        self.output.clear();
+        match self.connections[key].link.receive(&mut input) {
+            Ok(Some(filled)) => self.handle_input(key, &input[..filled]),
+            Ok(None) => {}
+            Err(error) => self.close(key, error.to_string()),
+        }
+        self.input = input;
+    }
+
+    fn handle_input(&mut self, key: usize, input: &[u8]) {
+        let now_ns = self.timeline.clock.now_ns();
+        self.last_arrival_ns = now_ns;
+        let role = self.connections[key].role;
+        let mut consumed = 0;
+        loop {
+            match scan(self.traffic.version, &input[consumed..]) {
+                Ok(Some((packet, length))) => {
+                    consumed += length;
+                    match role {
+                        Role::Subscriber(subscriber) => self.handle_at_subscriber(subscriber, packet, now_ns),
+                        Role::Publisher(publisher) => self.handle_at_publisher(publisher, packet),
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.outcome.faults.protocol += 1;
+                    return self.close(key, format!("the broker sent {error}"));
+                }
+            }
+        }
+        let connection = &mut self.connections[key];
+        connection.link.keep(&input[consumed..]);
+        if !self.output.is_empty() {
+            let sent = connection.link.send(&self.output);
+            self.sent(key, sent);
+        }
+    }
+
+    fn handle_at_subscriber(&mut self, subscriber: usize, packet: Packet<'_>, now_ns: u64) {
+        match packet {
+            Packet::Publish(publish) => {
+                match publish.qos {
+                    1 => encode::pub_ack(&mut self.output, publish.packet_id),
+                    2 => encode::pub_rec(&mut self.output, publish.packet_id),
+                    _ => {}
+                }
+                self.arrived(subscriber, &publish, now_ns);
+            }
+            Packet::PubRel { packet_id } => encode::pub_comp(&mut self.output, packet_id),
+            other => self.unexpected(&other),
+        }
+    }
+
+    fn handle_at_publisher(&mut self, publisher_index: usize, packet: Packet<'_>) {
+        let publisher = &mut self.publishers[publisher_index];
+        // Reason codes below 0x80 are successes, "no matching subscribers" (0x10) among them (section 2.4).
+        let expected = match packet {
+            Packet::PubAck { packet_id, reason: 0..0x80 } => publisher.acknowledged(packet_id),
+            Packet::PubComp { packet_id, reason: 0..0x80 } => publisher.completed(packet_id),
+            Packet::PubRec { packet_id, reason: 0..0x80 } => {
+                encode::pub_rel(&mut self.output, packet_id);
+                if publisher.received(packet_id) {
+                    return;
+                }
+                false
+            }
+            _ => false,
+        };
+        if expected {
+            self.in_flight -= 1;
+            self.free(publisher_index);
+        } else {
+            self.unexpected(&packet);
+        }
+    }
+
+    /// Judges a message that came to a subscriber.
+    fn arrived(&mut self, subscriber: usize, publish: &Publish<'_>, now_ns: u64) {
+        let Traffic { payload_bytes, run, qos, .. } = self.traffic;
+        let Some(header) = message::read(publish.payload, payload_bytes, run) else {
+            self.outcome.faults.corrupted += 1;
+            return;
+        };
+        let index = header.stream as usize;
+        let subscriber = &mut self.subscribers[subscriber];
+        let ledger = index
+            .checked_sub(subscriber.first_stream)
+            .and_then(|offset| subscriber.ledger_of_stream.get(offset))
+            .and_then(|&ledger| subscriber.ledgers.get_mut(ledger as usize));
+        let Some(ledger) = ledger else {
+            self.outcome.faults.misdelivered += 1;
+            return;
+        };
+        let stream = &mut self.streams[index];
+        if header.sequence >= stream.sent()
+            || publish.topic != stream.topic.as_bytes()
+            || publish.qos != qos
+            || publish.retain
+        {
+            self.outcome.faults.misdelivered += 1;
+            return;
+        }
+        let faults = &mut self.outcome.faults;
+        let arrival = match stream.delivery {
+            Delivery::Each => ledger.arrive(header.sequence),
+            Delivery::One => match stream.members.arrive(header.sequence) {
+                Arrival::Duplicate => Arrival::Duplicate,
+                // Between members there is no order: early and late ones are as good as those in order.
+                _ => {
+                    faults.reordered += u64::from(!ledger.arrive_ascending(header.sequence));
+                    Arrival::InOrder
+                }
+            },
+        };
+        let settled = match arrival {
+            Arrival::InOrder => u64::from(stream.settle(header.sequence)),
+            // What was passed over will not hold up the publisher: it is lost, or late, which is a fault as well.
+            Arrival::AfterGap { missed } => {
+                (header.sequence - missed..=header.sequence).map(|sequence| u64::from(stream.settle(sequence))).sum()
+            }
+            Arrival::Late => {
+                faults.reordered += 1;
+                0
+            }
+            Arrival::Duplicate => {
+                faults.duplicated += 1;
+                return;
+            }
+        };
+        self.delivered += 1;
+        if header.sent_ns >= self.timeline.measure_from_ns {
+            self.outcome.latencies.record(now_ns.saturating_sub(header.sent_ns));
+        }
+        if settled > 0 {
+            let publisher = stream.publisher;
+            self.publishers[publisher].outstanding -= settled as usize;
+            self.in_flight -= settled;
+            self.free(publisher);
+        }
+    }
+
+    fn unexpected(&mut self, packet: &Packet<'_>) {
+        self.outcome.faults.protocol += 1;
+        self.outcome.first_fault.get_or_insert_with(|| format!("the broker sent an unexpected {packet:?}"));
+    }
+}
