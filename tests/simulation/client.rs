@@ -184,11 +184,12 @@ impl Client {
 
     /// Nothing that was begun on this connection is unfinished.
     pub fn is_settled(&self) -> bool {
+        let may_forget = self.packet_size_max < usize::MAX;
         self.acks.is_empty()
             && self.outgoing.is_empty()
             && self.subscribing.is_empty()
             && self.unsubscribing.is_empty()
-            && self.incoming.is_empty()
+            && (may_forget || self.incoming.is_empty())
             && self
                 .connection
                 .as_ref()
@@ -413,6 +414,14 @@ impl Client {
             let moved = |key: &Option<Key>| key.is_some_and(|key| history.messages[&key].topic.starts_with("s/"));
             if self.unacknowledged.get(&packet_id).is_some_and(|held| *held != key && moved(held)) {
                 self.unacknowledged.remove(&packet_id);
+            }
+            // What is too large for this client once a topic alias is gone counts as sent ([MQTT-3.1.2-25]).
+            let is_limited = connection.packet_size_max < usize::MAX;
+            if is_limited && self.unacknowledged.get(&packet_id).is_some_and(|held| *held != key) {
+                self.unacknowledged.remove(&packet_id);
+            }
+            if is_limited && self.incoming.get(&packet_id).is_some_and(|held| *held != key) {
+                self.incoming.remove(&packet_id);
             }
             let held =
                 if publish.qos == 1 { self.unacknowledged.get(&packet_id) } else { self.incoming.get(&packet_id) };

@@ -169,7 +169,9 @@ impl Sessions {
             let mut end = |moment: Order| {
                 if moment < connection.end {
                     connection.end = moment;
-                    connection.end_time = history.entries.get(moment).map_or(entry.time, |entry| entry.time);
+                    // A turn may begin long before anything that it does is seen: only what was seen before bounds its time.
+                    let seen = if moment < order { moment.saturating_sub(1) } else { moment };
+                    connection.end_time = history.entries[seen].time;
                 }
             };
             match &entry.what {
