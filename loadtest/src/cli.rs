@@ -45,8 +45,9 @@ pub struct TargetArgs {
     /// Process of the broker, for its CPU and memory; it must run on this machine
     #[arg(long, value_name = "PID")]
     pub broker_pid: Option<u32>,
-    /// Loopback addresses 127.0.0.1 and following to connect from [default: one for each 10,000 connections]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=250))]
+    /// Loopback addresses 127.0.0.1 and following to connect from [default: the kernel's choice
+    /// up to 1,000 connections, then one for each 20,000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=250))]
     pub source_addresses: Option<u32>,
     /// CPUs for this program, such as 1 or 2-3,6
     #[arg(long, value_name = "LIST")]

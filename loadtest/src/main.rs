@@ -5,8 +5,8 @@
 //! [`measure`], and [`report`] prints what came of it. [`message`] is what the payloads carry, [`ledger`] judges their
 //! arrivals, [`faults`] counts what went wrong. [`compare`] starts two brokers in turns and runs a scenario against each.
 //!
-//! It must cost less CPU for a message than the broker it measures, or it would measure itself. So it has an MQTT codec of
-//! its own ([`mqtt`]) that knows no more than it needs, and sockets on epoll with many connections on one thread.
+//! It must cost little CPU for a message beside the broker it measures, or it would measure itself. So it has an MQTT codec
+//! of its own ([`mqtt`]) that knows no more than it needs, and sockets on epoll with many connections on one thread.
 
 use clap::Parser;
 use cli::{Cli, Command};

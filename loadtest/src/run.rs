@@ -116,9 +116,14 @@ pub fn dial_options(
         qos,
         keep_alive_seconds,
         concurrency: target.dial_concurrency,
-        source_addresses: target.source_addresses.unwrap_or(1 + connections as u32 / 10_000),
+        source_addresses: target.source_addresses.unwrap_or(default_source_addresses(connections)),
         patience: Duration::from_secs_f64(target.patience.max(1.0)),
     })
+}
+
+/// Few connections are left to the kernel; beyond some thousands its search for free ports is slow.
+fn default_source_addresses(connections: usize) -> u32 {
+    if connections <= 1_000 { 0 } else { 1 + connections as u32 / 20_000 }
 }
 
 fn resolve(host: &str, port: u16) -> anyhow::Result<SocketAddr> {

@@ -2,11 +2,13 @@
 
 use super::link::Link;
 use super::poller::{Poller, Readiness};
+use super::source::Sources;
 use crate::mqtt::scan::{Packet, scan};
 use crate::mqtt::{Version, encode};
 use anyhow::{Context, bail, ensure};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// One connection to open.
@@ -27,8 +29,8 @@ pub struct DialOptions {
     pub keep_alive_seconds: u16,
     /// Connections being opened at a time.
     pub concurrency: usize,
-    /// Loopback addresses 127.0.0.1 and following to connect from, in turn; a pair of addresses has only some 28,000
-    /// ports. Not used when the broker is not on loopback.
+    /// Loopback addresses 127.0.0.1 and following to connect from, in turn. With none, or when the broker is not
+    /// on loopback, the kernel chooses.
     pub source_addresses: u32,
     /// No connection made progress for so long: give up.
     pub patience: Duration,
@@ -43,6 +45,7 @@ pub fn dial(clients: &[Client], options: &DialOptions) -> anyhow::Result<Vec<Lin
         poller: Poller::new()?,
         links: Vec::with_capacity(clients.len()),
         states: Vec::with_capacity(clients.len()),
+        sources: sources(options, clients.len())?,
         ready: 0,
         input: Vec::new(),
     };
@@ -80,6 +83,8 @@ struct Dialer<'a> {
     poller: Poller,
     links: Vec<Link>,
     states: Vec<State>,
+    /// `None` leaves the choice to the kernel.
+    sources: Option<Sources>,
     ready: usize,
     input: Vec<u8>,
 }
@@ -90,7 +95,8 @@ const SUBSCRIBE_PACKET_ID: u16 = 1;
 impl Dialer<'_> {
     fn open(&mut self) -> anyhow::Result<()> {
         let key = self.links.len();
-        let socket = open_socket(self.options, key).with_context(|| format!("connection {key}"))?;
+        let socket = open_socket(self.options.address, self.sources.as_mut())
+            .with_context(|| format!("cannot open connection {key}"))?;
         self.poller.add(&socket, key, true)?;
         self.links.push(Link::new(socket));
         self.states.push(State::Connecting);
@@ -157,20 +163,42 @@ impl Dialer<'_> {
     }
 }
 
-fn open_socket(options: &DialOptions, key: usize) -> anyhow::Result<std::net::TcpStream> {
-    let socket = Socket::new(Domain::for_address(options.address), Type::STREAM, Some(Protocol::TCP))
-        .context("cannot make a socket (see ulimit -n)")?;
+/// Sources for so many connections, unless the kernel shall choose, or the broker is on another machine.
+fn sources(options: &DialOptions, connections: usize) -> anyhow::Result<Option<Sources>> {
+    if options.source_addresses == 0 || !matches!(options.address.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
+        return Ok(None);
+    }
+    let sources = Sources::new(options.source_addresses)?;
+    let count = sources.count();
+    ensure!(
+        connections <= count as usize,
+        "{connections} connections need more than {count} ports: more source addresses"
+    );
+    Ok(Some(sources))
+}
+
+/// A socket that is connecting, from the first of the sources that is not taken.
+fn open_socket(address: SocketAddr, sources: Option<&mut Sources>) -> anyhow::Result<TcpStream> {
+    let Some(sources) = sources else { return Ok(connect(address, None)?) };
+    for _ in 0..sources.count() {
+        match connect(address, Some(sources.take())) {
+            Err(error) if matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable) => {}
+            result => return Ok(result?),
+        }
+    }
+    bail!("all ports of all source addresses are taken")
+}
+
+fn connect(address: SocketAddr, source: Option<SocketAddr>) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
-    if options.source_addresses > 1 && matches!(options.address.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
-        let host = key as u32 % options.source_addresses;
-        let source = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + host);
-        socket.bind(&SocketAddr::from((source, 0)).into()).with_context(|| format!("cannot bind to {source}"))?;
+    if let Some(source) = source {
+        socket.set_reuse_address(true)?;
+        socket.bind(&source.into())?;
     }
-    match socket.connect(&options.address.into()) {
-        Ok(()) => {}
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
-        Err(error) => return Err(error).context("cannot connect"),
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => Err(error),
+        _ => Ok(socket.into()),
     }
-    Ok(socket.into())
 }

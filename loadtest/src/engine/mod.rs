@@ -8,5 +8,6 @@ pub mod link;
 pub mod plan;
 pub mod poller;
 pub mod publisher;
+mod source;
 pub mod stream;
 pub mod worker;

@@ -49,6 +49,9 @@ struct PingReport {
     generator_cpu_us_per_ping: f64,
 }
 
+/// No broker needs so little for a connection.
+const KEPT_BYTES: f64 = 32.0;
+
 /// Opens the connections, measures, and tells whether all of them stayed.
 pub fn run(args: &IdleArgs) -> anyhow::Result<bool> {
     prepare(&args.target)?;
@@ -180,6 +183,9 @@ impl IdleReport {
                 mebibytes(broker.rss_bytes),
                 mebibytes(broker.rss_bytes_before)
             );
+            if broker.bytes_per_connection < KEPT_BYTES {
+                println!("              (it had kept that memory from before: start it anew to measure bytes)");
+            }
             println!(
                 "              {:.1} µs CPU per connect, {:.4} cores when idle",
                 broker.cpu_us_per_connect, broker.idle_cores
