@@ -293,14 +293,13 @@ impl SocketRing {
         self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(failed));
     }
 
-    /// Whether there is something for [`next_completion`](Self::next_completion), or would be after [`submit`](Self::submit).
+    /// Whether there is something for [`next_completion`](Self::next_completion).
+    ///
+    /// TASKRUN is not asked: another CPU that adds work sets it after it has added, so that it can stay set when the work
+    /// is done. Who took it for work would go round and round; [`wait`](Self::wait) does what work there is.
     #[inline]
     pub fn has_completions(&mut self) -> bool {
-        if !self.ring.completion().is_empty() {
-            return true;
-        }
-        let queue = self.ring.submission();
-        queue.taskrun() || queue.cq_overflow()
+        !self.ring.completion().is_empty() || self.ring.submission().cq_overflow()
     }
 
     /// Hands queued entries to the kernel and lets it make completions; no system call when there is neither.

@@ -84,8 +84,9 @@ impl ShardDriver {
     }
 
     async fn sleep_in_executor(&mut self, notice: &mut QuietNotice) -> io::Result<()> {
-        self.ring.submit()?;
         self.ring.set_notice(true);
+        // Now, so that work which came before the notice is done, and work that comes after it is noticed.
+        self.ring.submit()?;
         if self.inbox.prepare_to_sleep() && !self.ring.has_completions() {
             match self.time_to_deadline() {
                 Some(time) => {

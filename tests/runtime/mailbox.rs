@@ -139,8 +139,8 @@ fn messages_between_shards_that_sleep_in_their_executors() {
             let mut notice = passer.ring.take_notice().unwrap();
             while !passer.is_done() {
                 passer.turn();
-                passer.ring.submit().unwrap();
                 passer.ring.set_notice(true);
+                passer.ring.submit().unwrap();
                 if passer.inbox.prepare_to_sleep() && !passer.ring.has_completions() {
                     passer.sleeps += 1;
                     let mut timer = Box::pin(glommio::timer::sleep(PATIENCE));
