@@ -58,6 +58,15 @@ pub(super) struct BufferRing {
 }
 
 impl BufferRing {
+    /// Makes the kernel back the buffers with memory now: they all come round sooner or later, and a page fault is better
+    /// taken at the start than in a receive.
+    fn touch(&mut self) {
+        for offset in (0..buffers_layout(self.config).size()).step_by(PAGE) {
+            // SAFETY: `offset` is within the allocation, which nobody else uses yet.
+            unsafe { self.buffers.add(offset).write_volatile(0) };
+        }
+    }
+
     /// Allocates the buffers, fills the ring with all of them and registers it.
     pub fn register(ring: &IoUring, config: BufferRingConfig) -> io::Result<Self> {
         static IDENTITIES: AtomicU32 = AtomicU32::new(0);
@@ -72,6 +81,7 @@ impl BufferRing {
             available: 0,
             identity: IDENTITIES.fetch_add(1, Ordering::Relaxed),
         };
+        this.touch();
         for index in 0..config.count {
             this.provide(index);
         }

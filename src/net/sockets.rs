@@ -48,6 +48,9 @@ pub(super) struct Sockets<S> {
     free: Vec<u32>,
 }
 
+/// Slots that room is made for at once, at least.
+const SLOTS_MORE: usize = 256;
+
 pub(super) const GENERATION_MASK: u32 = 0x00FF_FFFF;
 
 impl<S> Sockets<S> {
@@ -57,6 +60,10 @@ impl<S> Sockets<S> {
 
     pub fn insert(&mut self, fd: OwnedFd) -> SocketId {
         let slot = self.free.pop().unwrap_or_else(|| {
+            if self.slots.len() == self.slots.capacity() {
+                // Growth by an eighth: doubling would hold up to twice the memory of a million sockets.
+                self.slots.reserve_exact(self.slots.len() / 8 + SLOTS_MORE);
+            }
             self.slots.push(Slot::Free { generation: 0 });
             (self.slots.len() - 1) as u32
         });

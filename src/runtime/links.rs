@@ -23,6 +23,9 @@ pub enum Link {
     Connected(ConnectionId),
 }
 
+/// Links that room is made for at once, at least.
+const LINKS_MORE: usize = 256;
+
 /// The links of a shard, by the ring's slots. The slot is the core's `Transport`.
 #[derive(Debug, Default)]
 pub struct Links {
@@ -51,6 +54,10 @@ impl Links {
     pub fn set(&mut self, slot: u32, link: Link) -> Link {
         let slot = slot as usize;
         if slot >= self.links.len() {
+            if slot >= self.links.capacity() {
+                // Growth by an eighth: doubling would hold up to twice the memory of a million links.
+                self.links.reserve_exact(slot + 1 - self.links.len() + slot / 8 + LINKS_MORE);
+            }
             self.links.resize_with(slot + 1, Link::default);
         }
         self.used += usize::from(!matches!(link, Link::Free));

@@ -1,6 +1,8 @@
 //! Help, configurations and what does not work out: exit codes and messages.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
+
+use socket2::{Domain, Socket, Type};
 
 use crate::process::{Server, ringmq, run};
 
@@ -57,7 +59,7 @@ fn a_missing_file_and_bad_flags_are_configuration() {
 
 #[test]
 fn a_taken_port_is_the_environment() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("tcp://{}", taken.local_addr().expect("an address"));
     let outcome = run(&["--listen", &url]);
     assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
@@ -86,9 +88,11 @@ fn the_log_can_be_json() {
 
 #[test]
 fn clients_tell_what_went_wrong() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = taken.local_addr().expect("an address").port().to_string();
-    drop(taken);
+    // Bound and not listening: it refuses, and nobody else gets the port meanwhile.
+    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
+    let address = bound.local_addr().expect("an address").as_socket().expect("an address of the internet");
+    let port = address.port().to_string();
     let outcome = run(&["pub", "-h", "127.0.0.1", "-p", &port, "-t", "a", "-m", "b"]);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), "Error: Connection refused\n"));
     let outcome = run(&["pub", "-h", "127.0.0.1", "-p", &port, "-t", "a", "-m", "b", "--quiet"]);
