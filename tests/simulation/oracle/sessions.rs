@@ -166,11 +166,9 @@ impl Sessions {
                 continue;
             }
             let Some(connection) = self.connections.get_mut(&entry.connection) else { continue };
-            let mut end = |moment: Order| {
+            let mut end = |moment: Order, seen: Order| {
                 if moment < connection.end {
                     connection.end = moment;
-                    // A turn may begin long before anything that it does is seen: only what was seen before bounds its time.
-                    let seen = if moment < order { moment.saturating_sub(1) } else { moment };
                     connection.end_time = history.entries[seen].time;
                 }
             };
@@ -180,14 +178,15 @@ impl Sessions {
                     connection.connected_time = entry.time;
                     connection.session_present = *session_present;
                 }
-                What::Reset | What::Closed | What::ServerDisconnect => end(order),
+                What::Reset | What::Closed | What::ServerDisconnect => end(order, order),
                 What::Disconnect { code, session_expiry_s } => {
-                    end(order);
+                    end(order, order);
                     connection.disconnect = Some((*code, *session_expiry_s));
                 }
                 What::DisconnectArrived => connection.disconnect_arrived = order,
                 What::ServerEnded { since, reason } => {
-                    end(*since);
+                    // A turn may begin long before anything that it does is seen: only what was seen before bounds its time.
+                    end(*since, since.saturating_sub(1));
                     connection.server_end = order;
                     connection.server_end_time = entry.time;
                     connection.server_end_reason = reason.clone();
