@@ -73,9 +73,9 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
         "broker" => &["codec", "routing", "access", "connection", "session"],
         // The shell. The ring knows no MQTT; the runtime knows the broker's values, and no packet.
         "net" => &[],
-        "runtime" => &["broker", "connection::Output", "routing", "net"],
+        "runtime" => &["access", "broker", "connection::Output", "routing", "net"],
         "config" => &["broker", "codec::Qos", "routing::Strategy", "runtime"],
-        "embedded" => &["config", "runtime"],
+        "embedded" => &["access", "config", "runtime"],
         // The commands, with the clients `pub` and `sub` that speak MQTT by the same codec.
         "cli" | "main" => &["cli", "codec", "config", "runtime"],
         "lib" => &[],
