@@ -8,6 +8,9 @@ use super::Millis;
 use crate::codec::Qos;
 use crate::limits::SHARED_PAYLOAD_MIN;
 
+/// Where the publishing shard begins in [`Message::stamp`].
+pub const STAMP_SHARD_SHIFT: u32 = 56;
+
 /// Topic, forwardable properties and payload of a PUBLISH, immutable.
 #[derive(Debug)]
 pub struct Message {
@@ -22,7 +25,8 @@ pub struct Message {
     pub retain: bool,
     /// When it expires.
     pub expires_at: Option<Millis>,
-    /// Names a retained publish over all shards; 0 for others.
+    /// Names a publish over all shards: the publishing shard in the bits from [`STAMP_SHARD_SHIFT`] on, and how many it
+    /// had published before.
     pub stamp: u64,
     /// Hash of the publisher's client id (for shared subscriptions by client id).
     pub publisher_hash: u64,

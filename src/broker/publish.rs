@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::message::STAMP_SHARD_SHIFT;
 use super::publication::Publication;
 use super::{ConnectionId, Message, Millis, PeerMessage, Shard};
 use crate::codec::encode::{self, AckKind};
@@ -72,9 +73,7 @@ impl Shard {
         publication.expires_at = self.expiry_of(packet.properties.message_expiry_s);
         publication.publisher = Some(key);
         publication.publisher_hash = publisher_hash;
-        if packet.retain {
-            publication.stamp = self.next_stamp();
-        }
+        publication.stamp = self.next_stamp();
         let matched = self.route(&publication);
 
         let reason = if matched { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
@@ -201,9 +200,9 @@ impl Shard {
         interval_s.map(|interval_s| self.now + u64::from(interval_s) * 1_000)
     }
 
-    /// Names a retained publish over all shards.
+    /// Names a publish over all shards, in the order of this shard.
     pub(super) fn next_stamp(&mut self) -> u64 {
         self.stamp += 1;
-        u64::from(self.own.0) << 56 | self.stamp
+        u64::from(self.own.0) << STAMP_SHARD_SHIFT | self.stamp
     }
 }

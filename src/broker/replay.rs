@@ -11,7 +11,7 @@ use super::deliver::{Terms, delivery};
 use super::publication::Publication;
 use super::{DropReason, Message, PeerMessage, Shard};
 use crate::routing::{SessionKey, ShardIndex, Subscription};
-use crate::session::Replay;
+use crate::session::{Delivery, Replay};
 
 impl Shard {
     /// Begins to fetch retained messages for a subscription, once the interest up to `sequence` is in force.
@@ -144,6 +144,10 @@ impl Shard {
             self.counters.retained_superseded += 1;
             return;
         }
+        if let Some(replays) = self.session_mut(key).and_then(|session| session.replays.as_mut()) {
+            let older = replays.release_older(message);
+            self.send_held(key, older);
+        }
         let ids = [subscription.subscription_id];
         let terms = Terms {
             qos: message.qos.min(subscription.options.qos),
@@ -163,7 +167,11 @@ impl Shard {
         if replays.active.is_empty() {
             session.replays = None;
         }
-        for held in free {
+        self.send_held(key, free);
+    }
+
+    fn send_held(&mut self, key: SessionKey, deliveries: impl IntoIterator<Item = Delivery>) {
+        for held in deliveries {
             self.held_bytes -= held.message.release();
             let terms = Terms {
                 qos: held.qos,

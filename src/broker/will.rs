@@ -29,9 +29,7 @@ impl Shard {
         let Some(will) = self.session_mut(key).and_then(|session| session.will.take()) else { return };
         let mut message = will.message;
         message.expires_at = self.expiry_of(will.message_expiry_s);
-        if message.retain {
-            message.stamp = self.next_stamp();
-        }
+        message.stamp = self.next_stamp();
         let message = Rc::new(message);
         let mut publication = Publication::from_message(&message);
         publication.publisher = Some(key);

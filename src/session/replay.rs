@@ -5,10 +5,14 @@
 //! newer one.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
 
+use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 
 use super::Delivery;
+use crate::broker::Message;
+use crate::broker::message::STAMP_SHARD_SHIFT;
 use crate::routing::{Subscription, matches_filter};
 
 /// One subscription's retained messages being fetched.
@@ -35,8 +39,10 @@ pub struct Replays {
     /// Live messages held back, in their order.
     pub held: VecDeque<Delivery>,
     pub held_bytes: usize,
-    /// Stamps of the retained publishes among them: their retained copies are not delivered a second time.
-    pub held_stamps: HashSet<u64, foldhash::fast::FixedState>,
+    /// Their stamps: the retained copy of one of them is not delivered a second time.
+    pub held_stamps: HashSet<u64, FixedState>,
+    /// Hashes of topics that they may have, so that nearly all retained messages need not be compared with them.
+    held_topics: HashSet<u64, FixedState>,
 }
 
 impl Replays {
@@ -56,14 +62,41 @@ impl Replays {
         for delivery in &free {
             self.held_stamps.remove(&delivery.message.stamp);
         }
+        if self.held.is_empty() {
+            self.held_topics.clear();
+        }
         free
+    }
+
+    /// Live messages of the retained message's topic that its publisher's shard published before it, in their order: they
+    /// came late, by an interest of long ago, and go out before it. Between the publishers of different shards there is no order.
+    pub fn release_older(&mut self, retained: &Message) -> VecDeque<Delivery> {
+        let (topic, stamp) = (retained.topic(), retained.stamp);
+        if !self.held_topics.contains(&topic_hash(topic)) {
+            return VecDeque::new();
+        }
+        let is_older = |delivery: &Delivery| {
+            let held = &delivery.message;
+            held.stamp >> STAMP_SHARD_SHIFT == stamp >> STAMP_SHARD_SHIFT && held.stamp < stamp && held.topic() == topic
+        };
+        let held = std::mem::take(&mut self.held);
+        let (older, waiting): (VecDeque<_>, _) = held.into_iter().partition(is_older);
+        self.held = waiting;
+        for delivery in &older {
+            self.held_bytes -= delivery.message.size();
+            self.held_stamps.remove(&delivery.message.stamp);
+        }
+        older
     }
 
     pub fn hold(&mut self, delivery: Delivery) {
         self.held_bytes += delivery.message.size();
-        if delivery.message.stamp != 0 {
-            self.held_stamps.insert(delivery.message.stamp);
-        }
+        self.held_stamps.insert(delivery.message.stamp);
+        self.held_topics.insert(topic_hash(delivery.message.topic()));
         self.held.push_back(delivery);
     }
+}
+
+fn topic_hash(topic: &str) -> u64 {
+    FixedState::default().hash_one(topic)
 }
