@@ -148,11 +148,10 @@ impl Shard {
             let older = replays.release_older(message);
             self.send_held(key, older);
         }
-        let ids = [subscription.subscription_id];
         let terms = Terms {
             qos: message.qos.min(subscription.options.qos),
             retain: true,
-            subscription_ids: if ids[0] == 0 { &[] } else { &ids },
+            subscription_ids: subscription.ids(),
             group: None,
             several: false,
         };

@@ -11,7 +11,7 @@ use super::publication::Publication;
 use super::{DropReason, Message, PeerMessage, Shard};
 use crate::codec::topic::Filter;
 use crate::limits::SHARED_HOPS_MAX;
-use crate::routing::{Choice, GroupId, MemberState, SessionKey, Strategy};
+use crate::routing::{Choice, GroupId, MemberState, SessionKey, Strategy, Subscription};
 use crate::session::{Awaits, Delivery, GroupName};
 
 impl Shard {
@@ -27,15 +27,7 @@ impl Shard {
             Choice::Local(key, subscription) => {
                 let (share, filter) = self.index.group_name(group);
                 let name = Rc::new(GroupName { share: share.into(), filter: filter.into() });
-                let ids = [subscription.subscription_id];
-                let terms = Terms {
-                    qos: publication.qos.min(subscription.options.qos),
-                    retain: publication.retain && subscription.options.retain_as_published,
-                    subscription_ids: if ids[0] == 0 { &[] } else { &ids },
-                    group: Some(&name),
-                    several: false,
-                };
-                self.send_or_queue(key, publication, terms);
+                self.send_or_queue(key, publication, member_terms(publication, &subscription, &name));
             }
             Choice::Shard(shard) if hops < SHARED_HOPS_MAX => {
                 let (share, filter) = self.index.group_name(group);
@@ -149,14 +141,7 @@ impl Shard {
             Choice::Local(chosen, _) if chosen == key => false,
             Choice::Local(chosen, subscription) => {
                 let publication = Publication::from_message(message);
-                let ids = [subscription.subscription_id];
-                let terms = Terms {
-                    qos: publication.qos.min(subscription.options.qos),
-                    retain: publication.retain && subscription.options.retain_as_published,
-                    subscription_ids: if ids[0] == 0 { &[] } else { &ids },
-                    group: Some(&name),
-                    several: false,
-                };
+                let terms = member_terms(&publication, &subscription, &name);
                 self.send_or_queue(chosen, &publication, terms);
                 true
             }
@@ -177,5 +162,20 @@ impl Shard {
         parsed
             .filter_map(|filter| Some(GroupName { share: filter.share?.into(), filter: filter.filter.into() }))
             .collect()
+    }
+}
+
+/// What a member's subscription makes of a message of the group.
+fn member_terms<'a>(
+    publication: &Publication<'_>,
+    subscription: &'a Subscription,
+    name: &'a Rc<GroupName>,
+) -> Terms<'a> {
+    Terms {
+        qos: publication.qos.min(subscription.options.qos),
+        retain: publication.retain && subscription.options.retain_as_published,
+        subscription_ids: subscription.ids(),
+        group: Some(name),
+        several: false,
     }
 }

@@ -23,6 +23,16 @@ pub struct Subscription {
     pub subscription_id: u32,
 }
 
+impl Subscription {
+    /// Its Subscription Identifier as a list of one, or of none.
+    pub fn ids(&self) -> &[u32] {
+        match &self.subscription_id {
+            0 => &[],
+            id => std::slice::from_ref(id),
+        }
+    }
+}
+
 /// What [`TopicIndex::subscribe`] changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subscribed {

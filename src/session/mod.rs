@@ -20,7 +20,7 @@ pub use subscriptions::Subscriptions;
 /// One session; it lives on its client id's home shard.
 #[derive(Debug)]
 pub struct Session {
-    /// Tells this session from earlier ones in the same slot.
+    /// Tells it from earlier sessions in the same slot.
     pub generation: u32,
     pub client_id: Box<str>,
     /// Hash of the client id, for shared subscriptions by publisher.
@@ -37,7 +37,7 @@ pub struct Session {
     pub flow: Option<Box<Flow>>,
     /// Present while retained messages are being fetched.
     pub replays: Option<Box<Replays>>,
-    /// Reasons for which a message of this session was dropped since it connected, one bit each.
+    /// Reasons for which one of its messages was dropped since it connected, one bit each.
     pub drops_reported: u16,
 }
 
