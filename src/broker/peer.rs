@@ -45,12 +45,7 @@ impl Shard {
         let publication = Publication::from_message(&message);
         let mut matches = std::mem::take(&mut self.matches);
         self.index.matches(publication.topic, &mut matches);
-        self.templates.next();
-        let several = matches.local.len() > 1;
-        for matched in &matches.local {
-            let ids = matches.subscription_ids_of(matched);
-            self.deliver(matched.session, &publication, matched.options, ids, several);
-        }
+        self.deliver_to_matches(&publication, &matches);
         self.matches = matches;
     }
 

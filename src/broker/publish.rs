@@ -10,7 +10,7 @@ use super::{ConnectionId, Message, Millis, PeerMessage, Shard};
 use crate::codec::encode::{self, AckKind};
 use crate::codec::properties::write_forwardable;
 use crate::codec::{Ack, AckProperties, Publish, Qos, ReasonCode, Version, Violation};
-use crate::routing::SessionKey;
+use crate::routing::{Matches, SessionKey};
 
 impl Shard {
     /// PUBLISH (section 3.3). `shared` is what the packet's bytes are a part of, if they may be kept by reference.
@@ -170,12 +170,7 @@ impl Shard {
     pub(super) fn route(&mut self, publication: &Publication<'_>) -> bool {
         let mut matches = std::mem::take(&mut self.matches);
         self.index.matches(publication.topic, &mut matches);
-        self.templates.next();
-        let several = matches.local.len() > 1;
-        for matched in &matches.local {
-            let ids = matches.subscription_ids_of(matched);
-            self.deliver(matched.session, publication, matched.options, ids, several);
-        }
+        self.deliver_to_matches(publication, &matches);
         for shard in matches.shards.iter() {
             let message = Message::clone(publication.message());
             self.send_to_peer(shard, PeerMessage::Publish(message));
@@ -183,12 +178,22 @@ impl Shard {
         for group in &matches.groups {
             self.deliver_to_group(*group, publication, 0, false);
         }
-        let matched = several || matches.local.len() == 1 || !matches.shards.is_empty() || !matches.groups.is_empty();
+        let matched = !matches.local.is_empty() || !matches.shards.is_empty() || !matches.groups.is_empty();
         self.matches = matches;
         if publication.retain {
             self.retain(publication.message());
         }
         matched
+    }
+
+    /// Delivers to this shard's subscribers, members of groups excepted.
+    pub(super) fn deliver_to_matches(&mut self, publication: &Publication<'_>, matches: &Matches) {
+        self.templates.next();
+        let several = matches.local.len() > 1;
+        for matched in &matches.local {
+            let ids = matches.subscription_ids_of(matched);
+            self.deliver(matched.session, publication, matched.options, ids, several);
+        }
     }
 
     /// When a message with this Message Expiry Interval that is published now expires.
