@@ -1,0 +1,64 @@
+//! The command line: one file of arguments for each family of scenarios, and what they have in common.
+
+mod compare;
+mod idle;
+mod load;
+mod messages;
+mod target;
+mod values;
+
+use clap::{Parser, Subcommand};
+pub use compare::CompareArgs;
+pub use idle::IdleArgs;
+pub use load::LoadArgs;
+pub use messages::{FanInArgs, FanOutArgs, PairsArgs, SharedArgs, TreeArgs};
+pub use target::TargetArgs;
+
+/// Loads an MQTT broker and tells what it costs: latency, broker CPU per message, bytes per connection, and every fault.
+#[derive(Debug, Parser)]
+#[command(name = "ringmq-load", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Publishers with one subscriber each
+    Pairs(PairsArgs),
+    /// One topic from few publishers to many subscribers
+    FanOut(FanOutArgs),
+    /// Many publishers to few subscribers with a wildcard
+    FanIn(FanInArgs),
+    /// A share group: each message to one of its members
+    Shared(SharedArgs),
+    /// A tree of topics with wildcard subscribers
+    Tree(TreeArgs),
+    /// Connections that do nothing: bytes and, with --pings, CPU for each
+    Idle(IdleArgs),
+    /// Two brokers in turns, A B A B, each scenario on fresh ones; medians and ratios
+    Compare(CompareArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bounds_are_checked() {
+        for bad in [
+            ["pairs", "--payload", "31"],
+            ["pairs", "--window", "0"],
+            ["pairs", "--qos", "3"],
+            ["pairs", "--rate", "0"],
+        ] {
+            assert!(Cli::try_parse_from(["ringmq-load"].iter().chain(&bad)).is_err(), "{bad:?}");
+        }
+    }
+}
