@@ -105,6 +105,42 @@ fn a_broker_that_is_not_there_is_an_error() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot connect"), "{output:?}");
 }
 
+#[test]
+fn each_idle_connection_gets_its_ping_answered_and_its_message() {
+    for (processes, qos) in [("1", 0), ("3", 1)] {
+        let (passed, result) = run_idle(processes, Fault::None, qos);
+        assert!(passed, "{processes} processes at QoS {qos}: {result}");
+        assert_eq!(faults(&result), []);
+        for phase in ["pings", "deliveries"] {
+            assert_eq!((&result[phase]["sent"], &result[phase]["answered"]), (&40.into(), &40.into()), "{result}");
+        }
+    }
+}
+
+#[test]
+fn faults_of_messages_to_idle_connections_are_found() {
+    for (fault, expected) in [
+        (Fault::Drop, &[("lost", 2)][..]),
+        (Fault::Duplicate, &[("duplicated", 2)]),
+        (Fault::FlipPayload, &[("corrupted", 2), ("lost", 2)]),
+        (Fault::OtherTopic, &[("lost", 2), ("misdelivered", 2)]),
+        (Fault::OtherSubscriber, &[("lost", 2), ("misdelivered", 2)]),
+    ] {
+        let (passed, result) = run_idle("2", fault, 0);
+        assert!(!passed, "{fault:?} passed");
+        assert_eq!(faults(&result), expected, "one in each of two processes, {fault:?}: {result}");
+    }
+}
+
+#[test]
+fn more_connections_than_descriptors_are_refused_with_the_remedy() {
+    let mut command = Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_ringmq-load");
+    let output = command.args(["-c", "ulimit -n 100; exec \"$0\" idle --connections 200", program]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--processes"), "{output:?}");
+}
+
 const PAIRS: &[&str] = &["pairs", "--pairs", "2", "--window", "4"];
 const FAN_OUT: &[&str] = &["fan-out", "--subscribers", "2", "--window", "4"];
 const SHARED: &[&str] = &["shared", "--publishers", "1", "--members", "2", "--window", "4"];
@@ -122,9 +158,18 @@ fn run(scenario: &[&str], fault: Fault, qos: u8) -> (bool, serde_json::Value) {
     (output.status.success(), serde_json::from_str(&text).unwrap())
 }
 
+/// 40 idle connections, each pinged and sent a message.
+fn run_idle(processes: &str, fault: Fault, qos: u8) -> (bool, serde_json::Value) {
+    let phases = ["--subscribe", "--ping-once", "--deliver", "--settle", "0.05", "--source-addresses", "0"];
+    run(&[&["idle", "--connections", "40", "--processes", processes][..], &phases].concat(), fault, qos)
+}
+
 fn load_command(scenario: &[&str], port: u16, qos: u8) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq-load"));
-    command.args(scenario).args(["--seconds", "0.4", "--warmup", "0", "--patience", "0.4"]);
+    command.args(scenario).args(["--seconds", "0.4", "--patience", "0.4"]);
+    if scenario[0] != "idle" {
+        command.args(["--warmup", "0"]);
+    }
     command.args(["--port", &port.to_string(), "--qos", &qos.to_string()]);
     command
 }
@@ -196,6 +241,7 @@ fn serve_connection(mut socket: TcpStream, fault: Fault, subscribers: &Subscribe
                     socket.write_all(&pub_ack.repeat(count)).ok()?;
                 }
             }
+            12 => socket.write_all(&[0xD0, 0]).ok()?,
             // Acknowledgements of the subscribers.
             4 => {}
             _ => return None,

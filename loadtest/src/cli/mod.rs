@@ -34,7 +34,7 @@ pub enum Command {
     Shared(SharedArgs),
     /// A tree of topics with wildcard subscribers
     Tree(TreeArgs),
-    /// Connections that do nothing: bytes and, with --pings, CPU for each
+    /// Connections that do nothing: bytes for each, and CPU for a ping or a message to each
     Idle(IdleArgs),
     /// Two brokers in turns, A B A B, each scenario on fresh ones; medians and ratios
     Compare(CompareArgs),

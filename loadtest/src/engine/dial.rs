@@ -32,6 +32,8 @@ pub struct DialOptions {
     /// Loopback addresses 127.0.0.1 and following to connect from, in turn. With none, or when the broker is not
     /// on loopback, the kernel chooses.
     pub source_addresses: u32,
+    /// Addresses before the first of them that others use.
+    pub source_addresses_skipped: u32,
     /// No connection made progress for so long: give up.
     pub patience: Duration,
 }
@@ -39,6 +41,15 @@ pub struct DialOptions {
 /// Opens all connections and returns them in the order of `clients`. Any refusal is an error: a measurement with fewer
 /// connections than asked for would be another one.
 pub fn dial(clients: &[Client], options: &DialOptions) -> anyhow::Result<Vec<Link>> {
+    dial_with(clients, options, |_| Ok(()))
+}
+
+/// As [`dial`], and tells again and again how many connections are open.
+pub fn dial_with(
+    clients: &[Client],
+    options: &DialOptions,
+    mut progress: impl FnMut(usize) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Link>> {
     let mut dialer = Dialer {
         options,
         clients,
@@ -61,6 +72,7 @@ pub fn dial(clients: &[Client], options: &DialOptions) -> anyhow::Result<Vec<Lin
         dialer.poller.recycle(ready);
         if last_progress.0 != dialer.ready {
             last_progress = (dialer.ready, Instant::now());
+            progress(dialer.ready)?;
         }
         let stuck = last_progress.1.elapsed() > options.patience;
         ensure!(!stuck, "{} of {} connections are open and no more come", dialer.ready, clients.len());
@@ -168,7 +180,7 @@ fn sources(options: &DialOptions, connections: usize) -> anyhow::Result<Option<S
     if options.source_addresses == 0 || !matches!(options.address.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
         return Ok(None);
     }
-    let sources = Sources::new(options.source_addresses)?;
+    let sources = Sources::new(options.source_addresses_skipped, options.source_addresses)?;
     let count = sources.count();
     ensure!(
         connections <= count as usize,

@@ -13,6 +13,7 @@ use std::ops::RangeInclusive;
 #[derive(Debug)]
 pub struct Sources {
     ports: RangeInclusive<u16>,
+    first_address: Ipv4Addr,
     addresses: u32,
     handed_out: u32,
     /// Another one in each process, so that runs after each other do not take the same ports.
@@ -20,12 +21,14 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Sources with `addresses` addresses from 127.0.0.1 on, and the system's range of ports.
-    pub fn new(addresses: u32) -> anyhow::Result<Self> {
+    /// Sources with `addresses` addresses from 127.0.0.1 on, after the first `skipped`, and the system's range of ports.
+    pub fn new(skipped: u32, addresses: u32) -> anyhow::Result<Self> {
         const PATH: &str = "/proc/sys/net/ipv4/ip_local_port_range";
         let text = std::fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}"))?;
         let ports = parse_range(&text).with_context(|| format!("{PATH} is {text:?}"))?;
-        Ok(Self { ports, addresses, handed_out: 0, first_offset: std::process::id().wrapping_mul(7_919) % 65_536 })
+        let first_address = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + skipped);
+        let first_offset = std::process::id().wrapping_mul(7_919) % 65_536;
+        Ok(Self { ports, first_address, addresses, handed_out: 0, first_offset })
     }
 
     /// How many different sources there are.
@@ -37,7 +40,7 @@ impl Sources {
     pub fn take(&mut self) -> SocketAddr {
         let index = self.handed_out;
         self.handed_out = self.handed_out.wrapping_add(1);
-        let address = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + index % self.addresses);
+        let address = Ipv4Addr::from_bits(self.first_address.to_bits() + index % self.addresses);
         let offset = (self.first_offset + index / self.addresses) % self.ports.len() as u32;
         SocketAddr::from((address, self.ports.start() + offset as u16))
     }
@@ -56,9 +59,13 @@ mod tests {
 
     #[test]
     fn all_sources_are_different_and_in_the_range() {
-        let mut sources = Sources { ports: 60_000..=60_009, addresses: 3, handed_out: 0, first_offset: 65_000 };
+        let first_address = Ipv4Addr::new(127, 0, 0, 9);
+        let ports = 60_000..=60_009;
+        let mut sources = Sources { ports, first_address, addresses: 3, handed_out: 0, first_offset: 65_000 };
         let taken: HashSet<SocketAddr> = (0..sources.count()).map(|_| sources.take()).collect();
         assert_eq!(taken.len(), 30);
+        let addresses: HashSet<String> = taken.iter().map(|source| source.ip().to_string()).collect();
+        assert_eq!(addresses, ["127.0.0.9", "127.0.0.10", "127.0.0.11"].map(String::from).into());
         assert!(taken.iter().all(|source| (60_000..=60_009).contains(&source.port())));
     }
 
