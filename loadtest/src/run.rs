@@ -26,6 +26,9 @@ pub struct Plan {
     pub groups: Vec<Group>,
 }
 
+/// Longer than any run. Not zero, which would switch it off: rumqttd refuses that.
+const KEEP_ALIVE_SECONDS: u16 = 18_000;
+
 /// Runs a plan, prints and writes the report, and tells whether it passed.
 pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<bool> {
     prepare(target)?;
@@ -33,7 +36,7 @@ pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<b
     let threads = load.threads.min(plan.groups.len());
     let shares = share_groups(&plan.groups, threads);
     let clients: Vec<Client> = shares.iter().flatten().flat_map(clients_of).collect();
-    let options = dial_options(target, clients.len(), load.qos, 0)?;
+    let options = dial_options(target, clients.len(), load.qos, KEEP_ALIVE_SECONDS)?;
     let dialed = Instant::now();
     let mut links = dial(&clients, &options)?.into_iter();
     let connect_seconds = dialed.elapsed().as_secs_f64();
