@@ -95,7 +95,7 @@ impl Shard {
 
     /// From here on nothing is read from the connection, and it has a bounded time to take its last bytes.
     fn begin_closing(&mut self, id: ConnectionId) {
-        let timer = self.wheel.insert(self.now + LINGER_MS, TimerKey::Connection(id));
+        let timer = self.wheel.insert(self.now + LINGER_MS, TimerKey::connection(id));
         let Some(connection) = self.connection_mut(id) else { return };
         connection.phase = Phase::Closing;
         let partial = std::mem::take(&mut connection.partial);
@@ -171,7 +171,7 @@ impl Shard {
         if let Some(earlier) = earlier {
             self.wheel.cancel(earlier);
         }
-        let timer = deadline.map(|deadline| self.wheel.insert(deadline, TimerKey::Session(key, generation)));
+        let timer = deadline.map(|deadline| self.wheel.insert(deadline, TimerKey::session(key, generation)));
         if let Some(session) = self.session_mut(key) {
             session.timer = timer;
         }

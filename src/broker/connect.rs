@@ -157,7 +157,7 @@ impl Shard {
         });
         self.counters.connects_accepted += 1;
         if let Some(connection) = self.connection(id) {
-            let (address, version) = (connection.address, connection.version);
+            let (address, version) = (connection.address(), connection.version);
             let (client_id, clean_start) = (client_id.to_owned(), packet.clean_start);
             self.event(Event::Connected { client_id, address, version, clean_start, session_present, keep_alive_s });
         }

@@ -25,6 +25,7 @@ mod shared;
 mod slots;
 mod subscribe;
 mod timeout;
+mod timer_key;
 pub mod timer_wheel;
 mod unsubscribe;
 mod will;
@@ -42,6 +43,7 @@ use crate::routing::{Matches, RetainedTree, SessionKey, ShardIndex, TopicIndex};
 use crate::session::Session;
 use publication::Templates;
 use slots::Slots;
+use timer_key::{GENERATION_MASK, TimerKey};
 use timer_wheel::TimerWheel;
 
 pub use counters::Counters;
@@ -79,13 +81,6 @@ pub struct Transmit {
     pub connection: ConnectionId,
     pub transport: Transport,
     pub output: Output,
-}
-
-/// What a timer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TimerKey {
-    Connection(ConnectionId),
-    Session(SessionKey, u32),
 }
 
 /// A SUBACK that waits until all shards know the filters.
@@ -311,7 +306,7 @@ impl Shard {
     }
 
     fn next_generation(&mut self) -> u32 {
-        self.generation = self.generation.wrapping_add(1);
+        self.generation = self.generation.wrapping_add(1) & GENERATION_MASK;
         self.generation
     }
 

@@ -20,7 +20,7 @@ impl Shard {
         let Incoming { transport, address, over_limit } = incoming;
         let connection = Connection::new(generation, transport, address, over_limit, now);
         let id = ConnectionId { slot: self.connections.insert(connection), generation };
-        let timer = self.wheel.insert(now + self.settings.handshake_time_max_ms, TimerKey::Connection(id));
+        let timer = self.wheel.insert(now + self.settings.handshake_time_max_ms, TimerKey::connection(id));
         if let Some(connection) = self.connection_mut(id) {
             connection.timer = Some(timer);
         }
@@ -176,7 +176,7 @@ impl Shard {
     /// Reports the end of a connection.
     pub(super) fn report_closed(&mut self, id: ConnectionId, client_id: String, reason: CloseReason) {
         if let Some(connection) = self.connection(id) {
-            let address = connection.address;
+            let address = connection.address();
             self.event(Event::Closed { client_id, address, reason });
         }
     }

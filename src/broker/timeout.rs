@@ -1,6 +1,7 @@
 //! What happens because time passes.
 
-use super::{CloseReason, ConnectionId, Millis, Shard, TimerKey};
+use super::timer_key::{TimerKey, TimerTarget};
+use super::{CloseReason, ConnectionId, Millis, Shard};
 use crate::codec::ReasonCode;
 use crate::connection::Phase;
 
@@ -11,9 +12,9 @@ impl Shard {
         let mut due = std::mem::take(&mut self.due);
         self.wheel.expire(now, &mut due);
         for key in due.drain(..) {
-            match key {
-                TimerKey::Connection(id) => self.handle_connection_timer(id),
-                TimerKey::Session(key, generation) => self.handle_session_timer(key, generation),
+            match key.target() {
+                TimerTarget::Connection(id) => self.handle_connection_timer(id),
+                TimerTarget::Session(key, generation) => self.handle_session_timer(key, generation),
             }
         }
         self.due = due;
@@ -49,7 +50,7 @@ impl Shard {
         if connection.silence_max_ms == 0 {
             return;
         }
-        let timer = self.wheel.insert(connection.silence_ends_at(), TimerKey::Connection(id));
+        let timer = self.wheel.insert(connection.silence_ends_at(), TimerKey::connection(id));
         if let Some(connection) = self.connection_mut(id) {
             connection.timer = Some(timer);
         }

@@ -14,6 +14,8 @@
 //! Timers are linked to lists by number within chunks that do not move. A number is used again with another
 //! generation, so a stale [`TimerId`] cancels nothing.
 
+use std::num::NonZeroU32;
+
 use super::Millis;
 
 /// Length of a tick in milliseconds: half of what a person or a network can tell, and coarse enough that timers of
@@ -34,7 +36,8 @@ const CHUNK: usize = 1024;
 /// Names a timer until it has expired or is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimerId {
-    number: u32,
+    /// One more than the timer's number, so that `Option<TimerId>` takes no more room.
+    number_plus_1: NonZeroU32,
     generation: u32,
 }
 
@@ -69,7 +72,8 @@ struct Timer<K> {
     key: K,
 }
 
-const _: () = assert!(size_of::<Timer<u64>>() <= 32);
+const _: () = assert!(size_of::<Timer<[u32; 2]>>() <= 32);
+const _: () = assert!(size_of::<Option<TimerId>>() == 8);
 const _: () = assert!(TICK_MAX >= (1 << 53) / TICK_MS);
 
 impl<K: Copy> TimerWheel<K> {
@@ -101,21 +105,22 @@ impl<K: Copy> TimerWheel<K> {
         };
         self.len += 1;
         self.link(number);
-        TimerId { number, generation: self.timer(number).generation }
+        let number_plus_1 = NonZeroU32::MIN.saturating_add(number);
+        TimerId { number_plus_1, generation: self.timer(number).generation }
     }
 
     /// Stops a timer; false if it has expired or was cancelled already.
     pub fn cancel(&mut self, id: TimerId) -> bool {
-        let Some(timer) =
-            self.chunks.get(id.number as usize / CHUNK).and_then(|chunk| chunk.get(id.number as usize % CHUNK))
+        let number = id.number_plus_1.get() - 1;
+        let Some(timer) = self.chunks.get(number as usize / CHUNK).and_then(|chunk| chunk.get(number as usize % CHUNK))
         else {
             return false;
         };
         if timer.generation != id.generation || timer.list == FREE {
             return false;
         }
-        self.unlink(id.number);
-        self.release(id.number);
+        self.unlink(number);
+        self.release(number);
         true
     }
 

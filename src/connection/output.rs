@@ -6,16 +6,24 @@ use bytes::Bytes;
 #[derive(Debug, Default)]
 pub struct Output {
     bytes: Vec<u8>,
-    /// Payloads to be sent by reference, each with the position in `bytes` before which it goes; ascending.
-    shared: Vec<(usize, Bytes)>,
-    shared_len: usize,
+    /// On the heap, because nearly all outputs have none, and each idle connection has an output.
+    shared: Option<Box<Shared>>,
+}
+
+/// Payloads to be sent by reference.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Each with the position in the copied bytes before which it goes; ascending.
+    payloads: Vec<(usize, Bytes)>,
+    /// Bytes of all of them.
+    len: usize,
 }
 
 impl Output {
     /// An output that reuses `bytes`, which must be empty.
     pub fn with_buffer(bytes: Vec<u8>) -> Self {
         debug_assert!(bytes.is_empty());
-        Self { bytes, shared: Vec::new(), shared_len: 0 }
+        Self { bytes, shared: None }
     }
 
     /// Where small packets are appended.
@@ -26,14 +34,15 @@ impl Output {
 
     /// Appends `payload` by reference.
     pub fn push_shared(&mut self, payload: Bytes) {
-        self.shared_len += payload.len();
-        self.shared.push((self.bytes.len(), payload));
+        let shared = self.shared.get_or_insert_default();
+        shared.len += payload.len();
+        shared.payloads.push((self.bytes.len(), payload));
     }
 
     /// Bytes to send in all.
     #[inline]
     pub fn len(&self) -> usize {
-        self.bytes.len() + self.shared_len
+        self.bytes.len() + self.shared.as_ref().map_or(0, |shared| shared.len)
     }
 
     #[inline]
@@ -44,14 +53,15 @@ impl Output {
     /// The whole as one slice, when nothing in it is by reference.
     #[inline]
     pub fn as_contiguous(&self) -> Option<&[u8]> {
-        self.shared.is_empty().then_some(&self.bytes)
+        self.shared.is_none().then_some(&self.bytes)
     }
 
     /// All parts in the order in which they go out; none is empty.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = 0;
-        let mut parts: Vec<&[u8]> = Vec::with_capacity(2 * self.shared.len() + 1);
-        for (position, payload) in &self.shared {
+        let payloads = self.shared.as_ref().map_or(&[][..], |shared| &shared.payloads);
+        let mut parts: Vec<&[u8]> = Vec::with_capacity(2 * payloads.len() + 1);
+        for (position, payload) in payloads {
             parts.push(self.bytes.get(start..*position).unwrap_or_default());
             parts.push(payload);
             start = *position;
@@ -62,13 +72,16 @@ impl Output {
 
     /// The copied bytes, and the payloads by reference, each with the position before which it goes.
     pub fn into_parts(self) -> (Vec<u8>, Vec<(usize, Bytes)>) {
-        (self.bytes, self.shared)
+        (self.bytes, self.shared.map_or(Vec::new(), |shared| shared.payloads))
     }
 
     /// The output that `into_parts` took apart.
-    pub fn from_parts(bytes: Vec<u8>, shared: Vec<(usize, Bytes)>) -> Self {
-        let shared_len = shared.iter().map(|(_, payload)| payload.len()).sum();
-        Self { bytes, shared, shared_len }
+    pub fn from_parts(bytes: Vec<u8>, payloads: Vec<(usize, Bytes)>) -> Self {
+        if payloads.is_empty() {
+            return Self { bytes, shared: None };
+        }
+        let len = payloads.iter().map(|(_, payload)| payload.len()).sum();
+        Self { bytes, shared: Some(Box::new(Shared { payloads, len })) }
     }
 
     /// Gives the buffer back for another output.

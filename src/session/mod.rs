@@ -41,6 +41,8 @@ pub struct Session {
     pub drops_reported: u16,
 }
 
+const _: () = assert!(size_of::<Session>() <= 112);
+
 /// Messages under way to and from one client.
 #[derive(Debug, Default)]
 pub struct Flow {
