@@ -1,6 +1,6 @@
 //! Connections end here, whoever ends them, and sessions with them or after them.
 
-use super::{CloseReason, ConnectionId, DropReason, Event, Millis, Shard, TimerKey};
+use super::{CloseReason, ConnectionId, DropReason, Event, Millis, Shard, TimerKey, client_hash_of};
 use crate::codec::encode;
 use crate::codec::{Disconnect, ReasonCode, UserProperties, Version, Violation};
 use crate::connection::{Connection, Output, Phase};
@@ -235,10 +235,9 @@ impl Shard {
             }
         }
         let Some(session) = self.sessions.remove(key.0) else { return };
-        let hash = session.client_hash;
-        if let Ok(entry) = self.session_by_client.find_entry(hash, |known| *known == key) {
-            entry.remove();
-        }
+        let sessions = &self.sessions;
+        let is_it = |known: &SessionKey| *known == key;
+        self.session_by_client.remove(session.client_hash, is_it, |key| client_hash_of(sessions, *key));
     }
 
     /// Takes all messages that the session has not had, or not acknowledged: oldest first, and whether each was sent.

@@ -3,7 +3,7 @@
 use rand::RngCore;
 
 use super::home::{hash, shard_of};
-use super::{CloseReason, ConnectionId, Event, Shard};
+use super::{CloseReason, ConnectionId, Event, Shard, client_hash_of};
 use crate::codec::encode;
 use crate::codec::frame::Frame;
 use crate::codec::{ConnAck, ConnAckProperties, Connect, Qos, ReasonCode, Version, Violation};
@@ -208,8 +208,7 @@ impl Shard {
         let generation = self.next_generation();
         let key = SessionKey(self.sessions.insert(Session::new(generation, client_id, client_hash)));
         let sessions = &self.sessions;
-        let rehash = |key: &SessionKey| sessions.get(key.0).map_or(0, |session| session.client_hash);
-        self.session_by_client.insert_unique(client_hash, key, rehash);
+        self.session_by_client.insert_unique(client_hash, key, |key| client_hash_of(sessions, *key));
         Ok((key, false))
     }
 

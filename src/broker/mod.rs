@@ -39,6 +39,7 @@ use rand::rngs::SmallRng;
 use crate::access::AuthenticationMethod;
 use crate::connection::{Connection, Output, Phase};
 use crate::limits;
+use crate::routing::table::Table;
 use crate::routing::{Matches, RetainedTree, SessionKey, ShardIndex, TopicIndex};
 use crate::session::Session;
 use publication::Templates;
@@ -104,7 +105,7 @@ pub struct Shard {
 
     connections: Slots<Connection>,
     sessions: Slots<Session>,
-    session_by_client: hashbrown::HashTable<SessionKey>,
+    session_by_client: Table<SessionKey>,
     /// Source of generations of connections and sessions.
     generation: u32,
     index: TopicIndex,
@@ -166,7 +167,7 @@ impl Shard {
             shutting_down: false,
             connections: Slots::new(),
             sessions: Slots::new(),
-            session_by_client: hashbrown::HashTable::new(),
+            session_by_client: Table::new(),
             generation: 0,
             retained: RetainedTree::new(),
             wheel: TimerWheel::new(now),
@@ -381,4 +382,9 @@ impl Shard {
         self.counters.bounds_reached += 1;
         self.event(Event::BoundReached { client_id: client_id.to_owned(), key });
     }
+}
+
+/// The hash under which a session is listed by its client id.
+fn client_hash_of(sessions: &Slots<Session>, key: SessionKey) -> u64 {
+    sessions.get(key.0).map_or(0, |session| session.client_hash)
 }

@@ -15,7 +15,7 @@ mod merge;
 pub mod retained;
 pub mod shards;
 pub(crate) mod slab;
-mod table;
+pub(crate) mod table;
 mod target;
 mod trie;
 

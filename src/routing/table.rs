@@ -16,7 +16,7 @@ const SEGMENT_SHIFT: u32 = 40;
 const SHRINK_CAPACITY_MIN: usize = 64;
 
 #[derive(Debug)]
-pub(super) struct Table<T> {
+pub struct Table<T> {
     segments: Box<[HashTable<T>]>,
 }
 
