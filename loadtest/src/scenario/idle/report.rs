@@ -48,7 +48,7 @@ pub struct MemoryPoint {
     pub seconds: f64,
 }
 
-/// Pings or messages, and what they cost. What the broker used is beyond idling.
+/// Pings or messages, and what they cost. For pings at a fixed rate, what the broker used is beyond idling.
 #[derive(Debug, serde::Serialize)]
 pub struct Exchanges {
     pub sent: u64,
