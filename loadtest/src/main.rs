@@ -24,6 +24,7 @@ mod mqtt;
 mod report;
 mod run;
 mod scenario;
+mod watch;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -8,7 +8,7 @@ use crate::measure::cpu::CpuSample;
 use crate::measure::memory::Memory;
 use crate::mqtt::scan::{Packet, scan};
 use crate::mqtt::{Version, encode};
-use crate::report::{grouped, mebibytes, write_json};
+use crate::report::{grouped, mebibytes};
 use crate::run::{dial_options, prepare, topic_prefix};
 use anyhow::Context;
 use std::thread;
@@ -106,9 +106,7 @@ pub fn run(args: &IdleArgs) -> anyhow::Result<bool> {
     if report.failed {
         println!("FAILED: {lost} connections ended, {unanswered} pings were not answered");
     }
-    if let Some(path) = &args.target.json {
-        write_json(path, &report)?;
-    }
+    crate::report::write(&args.target, &report)?;
     Ok(!report.failed)
 }
 

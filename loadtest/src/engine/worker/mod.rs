@@ -15,12 +15,14 @@ use super::stream::Stream;
 use crate::faults::Faults;
 use crate::ledger::Ledger;
 use crate::measure::Clock;
+use crate::measure::intervals::{Cutter, Grid, Slice};
 use crate::measure::latency::Latencies;
 use crate::message::PayloadWriter;
 use crate::mqtt::Version;
 use crate::mqtt::encode::{self, PublishTemplate};
 use std::io;
 use std::num::NonZeroU64;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -58,6 +60,18 @@ pub struct Timeline {
     pub patience_ns: u64,
 }
 
+impl Timeline {
+    /// How long it is until a time of the run's clock.
+    pub fn rest(&self, until_ns: u64) -> Duration {
+        Duration::from_nanos(until_ns.saturating_sub(self.clock.now_ns()))
+    }
+
+    /// The intervals of the run's time series.
+    pub fn grid(&self) -> Grid {
+        Grid::new(self.measure_from_ns, self.measure_until_ns)
+    }
+}
+
 /// What a worker reports while it runs.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -65,12 +79,15 @@ pub struct Progress {
     pub delivered: AtomicU64,
     /// Messages sent.
     pub published: AtomicU64,
+    /// What happened in each interval that is over.
+    pub slices: Mutex<Vec<Slice>>,
 }
 
 /// What a worker found.
 #[derive(Debug)]
 pub struct Outcome {
-    /// From sending, or from when it should have been sent, to the arrival of each copy.
+    /// From sending, or from when it should have been sent, to the arrival of each copy: those that arrived after the last
+    /// interval.
     pub latencies: Latencies,
     /// At a fixed rate: from when a message should have been sent to when it was. This is the generator's own delay, or
     /// the broker's flow control.
@@ -98,6 +115,7 @@ pub struct Worker<'a> {
     delivered: u64,
     published: u64,
     last_arrival_ns: u64,
+    cutter: Cutter,
     /// Messages scheduled so far at a fixed rate.
     scheduled: u64,
     input: Vec<u8>,
@@ -162,6 +180,7 @@ impl<'a> Worker<'a> {
             delivered: 0,
             published: 0,
             last_arrival_ns: 0,
+            cutter: Cutter::new(timeline.grid(), timeline.start_ns),
             scheduled: 0,
             input: Vec::new(),
             output: Vec::new(),
@@ -188,6 +207,9 @@ impl<'a> Worker<'a> {
         }
         loop {
             let now_ns = self.timeline.clock.now_ns();
+            while self.cutter.is_due(now_ns) {
+                self.leave_slice(now_ns);
+            }
             if now_ns >= self.timeline.measure_until_ns && self.is_done(now_ns) {
                 break;
             }
@@ -201,6 +223,13 @@ impl<'a> Worker<'a> {
             self.progress.published.store(self.published, Ordering::Relaxed);
         }
         Ok(self.finish())
+    }
+
+    /// Ends the current interval of the time series.
+    fn leave_slice(&mut self, now_ns: u64) {
+        let Outcome { latencies, faults, .. } = &mut self.outcome;
+        let slice = self.cutter.cut(now_ns, self.delivered, faults, latencies);
+        self.progress.slices.lock().expect("nobody panics while holding it").push(slice);
     }
 
     fn add_group(&mut self, group: &Group, links: &mut impl Iterator<Item = Link>) -> io::Result<()> {
