@@ -40,7 +40,7 @@ pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<b
     let timeline = timeline(load, target);
     let measured_from = SystemTime::now() + Duration::from_secs_f64(load.warmup);
     let hdr_log = hdr_file.as_mut().map(|file| file.begin(&plan.title, measured_from)).transpose()?;
-    let progress: Vec<Progress> = shares.iter().map(|_| Progress::default()).collect();
+    let progress: Vec<Progress> = shares.iter().map(|_| Progress::with_slices()).collect();
     let run = std::process::id() ^ (timeline.start_ns as u32) << 16;
     let mut workers = Vec::with_capacity(threads);
     for (groups, progress) in shares.iter().zip(&progress) {

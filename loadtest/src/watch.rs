@@ -181,10 +181,7 @@ impl<'a> Watch<'a> {
 
     /// Takes in what the workers have left.
     fn collect(&mut self) -> anyhow::Result<()> {
-        let slices = self.progress.iter().flat_map(|progress| {
-            let mut slices = progress.slices.lock().expect("nobody panics while holding it");
-            std::mem::take(&mut *slices)
-        });
+        let slices = self.progress.iter().flat_map(Progress::take_slices);
         self.pending.extend(self.collector.add(slices).into_iter().filter(|(index, _)| *index > 0));
         let (last, watched) = (self.timeline.grid().count, self.loads.len() as u64);
         while let Some((index, interval)) = self.pending.pop_front_if(|(index, _)| *index < last && *index <= watched) {

@@ -1,7 +1,11 @@
 //! What a run found, as text for people and JSON for programs.
 
-mod origin;
+pub mod figures;
+pub mod files;
+pub mod html;
+pub mod origin;
 pub mod progress_line;
+pub mod side_by_side;
 pub mod time_series;
 
 use crate::cli::TargetArgs;
@@ -11,6 +15,8 @@ use crate::measure::latency::{Point, Summary};
 use crate::mqtt::Version;
 use anyhow::Context;
 use origin::Origin;
+use serde_json::Value;
+use side_by_side::{SideBySide, Subject};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -186,7 +192,32 @@ pub fn write(target: &TargetArgs, report: &impl serde::Serialize) -> anyhow::Res
     if let Some(path) = &target.json {
         write_json(path, &document)?;
     }
+    if let Some(path) = &target.html {
+        let result = serde_json::to_value(&document)?;
+        let (title, name) = (title_of(&result), "this run".to_owned());
+        let subjects = vec![Subject { name, rounds: vec![result] }];
+        html::write(path, &[SideBySide { title, subjects, baseline: 0 }])?;
+    }
     Ok(())
+}
+
+/// What a result is of: its title with the settings of its messages, or the name of its scenario.
+fn title_of(result: &Value) -> String {
+    let text = |field: &str| result[field].as_str().unwrap_or_default();
+    let mut title = if text("title").is_empty() { text("scenario") } else { text("title") }.to_owned();
+    if let Some(qos) = result["qos"].as_u64() {
+        title += &format!(", QoS {qos}");
+    }
+    if let Some(bytes) = result["payload_bytes"].as_u64() {
+        title += &format!(", {bytes} B");
+    }
+    if let Some(window) = result["window"].as_u64() {
+        title += &format!(", window {window}");
+    }
+    if let Some(rate) = result["rate"].as_f64() {
+        title += &format!(", {} messages/s", grouped(rate));
+    }
+    title
 }
 
 /// Writes a result as JSON.
