@@ -18,6 +18,11 @@ pub fn pinned<T>(list: &str, action: impl FnOnce() -> T) -> anyhow::Result<T> {
     Ok(result)
 }
 
+/// How many CPUs a list such as `0-3,8` has; none where it is no list.
+pub fn count(list: &str) -> usize {
+    parse(list.trim()).map_or(0, |cpus| cpus.count() as usize)
+}
+
 fn parse(list: &str) -> anyhow::Result<CpuSet> {
     let mut cpus = CpuSet::new();
     for part in list.split(',') {
@@ -38,6 +43,7 @@ mod tests {
         let cpus = parse("0-2,5").unwrap();
         let members: Vec<usize> = (0..8).filter(|&cpu| cpus.is_set(cpu)).collect();
         assert_eq!(members, [0, 1, 2, 5]);
+        assert_eq!((count("0-2,5\n"), count("none")), (4, 0));
         for bad in ["", "a", "3-1", "1,", "99999"] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }

@@ -3,7 +3,7 @@
 //! The map, in the order of a run: [`cli`] is what the user asks for; a file of [`scenario`] turns it into groups of
 //! publishers and subscribers; [`run`] opens the connections, starts the [`engine`]'s workers, watches the broker with
 //! [`measure`], and [`report`] prints what came of it. [`message`] is what the payloads carry, [`ledger`] judges their
-//! arrivals, [`faults`] counts what went wrong. [`compare`] starts two brokers in turns and runs a scenario against each.
+//! arrivals, [`faults`] counts what went wrong. [`compare`] starts several brokers in turns and runs a scenario against each.
 //!
 //! It must cost little CPU for a message beside the broker it measures, or it would measure itself. So it has an MQTT codec
 //! of its own ([`mqtt`]) that knows no more than it needs, and sockets on epoll with many connections on one thread.
@@ -24,6 +24,7 @@ mod mqtt;
 mod report;
 mod run;
 mod scenario;
+mod watch;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Tree(args) => run::run(scenario::tree::plan(args, &prefix), &args.load, &args.target),
         Command::Idle(args) => scenario::idle::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Report(args) => report::files::run(args),
     };
     match passed {
         Ok(true) => ExitCode::SUCCESS,

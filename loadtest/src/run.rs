@@ -7,15 +7,14 @@ use crate::engine::plan::Group;
 use crate::engine::worker::{Outcome, Pace, Progress, Timeline, Traffic, Worker};
 use crate::faults::Faults;
 use crate::measure::Clock;
-use crate::measure::cpu::CpuSample;
+use crate::measure::hdr_log::HdrFile;
 use crate::measure::latency::Latencies;
-use crate::measure::memory::Memory;
-use crate::report::{BrokerReport, GeneratorReport, Report, progress_line};
+use crate::report::{self, Report};
+use crate::watch::{BrokerBefore, Watch};
 use anyhow::Context;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A scenario, ready to run.
 #[derive(Debug)]
@@ -32,7 +31,8 @@ const KEEP_ALIVE_SECONDS: u16 = 18_000;
 /// Runs a plan, prints and writes the report, and tells whether it passed.
 pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<bool> {
     prepare(target)?;
-    let before = target.broker_pid.map(Memory::take).transpose()?;
+    let broker = target.broker_pid.map(BrokerBefore::take).transpose()?;
+    let mut hdr_file = load.hdr.as_deref().map(HdrFile::create).transpose()?;
     let threads = load.threads.min(plan.groups.len());
     let shares = share_groups(&plan.groups, threads);
     let clients: Vec<Client> = shares.iter().flatten().flat_map(clients_of).collect();
@@ -41,7 +41,9 @@ pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<b
     let mut links = dial(&clients, &options)?.into_iter();
     let connect_seconds = dialed.elapsed().as_secs_f64();
     let timeline = timeline(load, target);
-    let progress: Vec<Progress> = shares.iter().map(|_| Progress::default()).collect();
+    let measured_from = SystemTime::now() + Duration::from_secs_f64(load.warmup);
+    let hdr_log = hdr_file.as_mut().map(|file| file.begin(&plan.title, measured_from)).transpose()?;
+    let progress: Vec<Progress> = shares.iter().map(|_| Progress::with_slices()).collect();
     let run = std::process::id() ^ (timeline.start_ns as u32) << 16;
     let mut workers = Vec::with_capacity(threads);
     for (groups, progress) in shares.iter().zip(&progress) {
@@ -52,14 +54,15 @@ pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<b
             links.by_ref().take(groups.iter().map(|group| clients_of(group).count()).sum()).collect();
         workers.push(Worker::new(traffic, timeline, progress, groups, links)?);
     }
-    let (samples, outcomes) = thread::scope(|scope| {
+    let mut watch = Watch::new(&timeline, broker, &progress, hdr_log);
+    let outcomes = thread::scope(|scope| {
         let handles: Vec<_> = workers.into_iter().map(|worker| scope.spawn(|| worker.run())).collect();
-        let samples = watch(&timeline, target, &progress);
+        let watched = watch.run();
         let outcomes: Vec<_> = handles.into_iter().map(|handle| handle.join().expect("a worker panicked")).collect();
-        (samples, outcomes)
-    });
-    let samples = samples?;
+        watched.map(|()| outcomes)
+    })?;
     let outcome = merge(outcomes)?;
+    let measured = watch.finish(&outcome)?;
     let report = Report {
         scenario: plan.scenario,
         title: plan.title,
@@ -70,24 +73,24 @@ pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<b
         rate: load.rate,
         publishers: plan.groups.iter().map(|group| group.publishers.len()).sum(),
         subscribers: plan.groups.iter().map(|group| group.subscribers.len()).sum(),
-        threads: shares.len(),
         connect_seconds,
-        seconds: samples.elapsed.as_secs_f64(),
-        published: samples.published,
-        delivered: samples.delivered,
-        delivered_per_second: samples.delivered as f64 / samples.elapsed.as_secs_f64(),
-        latency: outcome.latencies.summary(),
+        seconds: measured.seconds,
+        published: measured.published,
+        delivered: measured.delivered,
+        delivered_per_second: measured.delivered as f64 / measured.seconds,
+        latency: measured.latencies.summary(),
         send_delay: outcome.send_delays.summary(),
-        broker: samples.broker(before),
-        generator: samples.generator(),
+        broker: measured.broker,
+        kernel: measured.kernel,
+        generator: measured.generator,
         faults: outcome.faults,
         first_fault: outcome.first_fault,
-        failed: outcome.faults.any() || samples.delivered == 0,
+        failed: outcome.faults.any() || measured.delivered == 0,
+        time_series: measured.time_series,
+        distribution: measured.latencies.distribution(),
     };
     report.print();
-    if let Some(path) = &target.json {
-        crate::report::write_json(path, &report)?;
-    }
+    report::write(target, &report)?;
     Ok(!report.failed)
 }
 
@@ -135,9 +138,10 @@ fn resolve(host: &str, port: u16) -> anyhow::Result<SocketAddr> {
     addresses.next().with_context(|| format!("{host} has no address"))
 }
 
-/// The groups of each thread.
+/// The groups of each thread: as many for each, or one more.
 fn share_groups(groups: &[Group], threads: usize) -> Vec<Vec<Group>> {
-    groups.chunks(groups.len().div_ceil(threads)).map(<[Group]>::to_vec).collect()
+    let bound = |thread| groups.len() * thread / threads;
+    (0..threads).map(|thread| groups[bound(thread)..bound(thread + 1)].to_vec()).collect()
 }
 
 /// The connections of a group in the order a worker takes them: subscribers, then publishers.
@@ -161,110 +165,6 @@ fn timeline(load: &LoadArgs, target: &TargetArgs) -> Timeline {
     Timeline { clock, start_ns, measure_from_ns, measure_until_ns, patience_ns: ns(target.patience) }
 }
 
-/// What the measured interval cost.
-struct Samples {
-    elapsed: Duration,
-    delivered: u64,
-    published: u64,
-    own: [CpuSample; 2],
-    broker: Option<([CpuSample; 2], Memory)>,
-}
-
-/// One reading of all counters.
-struct Reading {
-    at: Instant,
-    delivered: u64,
-    published: u64,
-    own: CpuSample,
-    broker: Option<CpuSample>,
-}
-
-/// Reads the counters at both ends of the measured interval and shows progress in between.
-fn watch(timeline: &Timeline, target: &TargetArgs, progress: &[Progress]) -> anyhow::Result<Samples> {
-    let read = || -> anyhow::Result<Reading> {
-        Ok(Reading {
-            delivered: progress.iter().map(|progress| progress.delivered.load(Ordering::Relaxed)).sum(),
-            published: progress.iter().map(|progress| progress.published.load(Ordering::Relaxed)).sum(),
-            own: CpuSample::take(std::process::id())?,
-            broker: target.broker_pid.map(CpuSample::take).transpose()?,
-            at: Instant::now(),
-        })
-    };
-    let start = read()?;
-    show_until(timeline, timeline.measure_from_ns, progress, "warm-up");
-    let from = if timeline.measure_from_ns > timeline.start_ns { read()? } else { start };
-    show_until(timeline, timeline.measure_until_ns, progress, "");
-    let until = read()?;
-    progress_line::clear();
-    let broker = match (target.broker_pid, from.broker, until.broker) {
-        (Some(pid), Some(from), Some(until)) => Some(([from, until], Memory::take(pid)?)),
-        _ => None,
-    };
-    Ok(Samples {
-        elapsed: until.at - from.at,
-        delivered: until.delivered - from.delivered,
-        published: until.published - from.published,
-        own: [from.own, until.own],
-        broker,
-    })
-}
-
-/// Sleeps until a time of the run's clock and shows the rate each second.
-fn show_until(timeline: &Timeline, until_ns: u64, progress: &[Progress], phase: &str) {
-    let delivered = || progress.iter().map(|progress| progress.delivered.load(Ordering::Relaxed)).sum::<u64>();
-    let mut before = (timeline.clock.now_ns(), delivered());
-    loop {
-        let rest_ns = until_ns.saturating_sub(timeline.clock.now_ns());
-        if rest_ns == 0 {
-            return;
-        }
-        thread::sleep(Duration::from_nanos(rest_ns.min(1_000_000_000)));
-        let now = (timeline.clock.now_ns(), delivered());
-        let per_second = (now.1 - before.1) as f64 * 1e9 / (now.0 - before.0) as f64;
-        progress_line::show((now.0 - timeline.start_ns) / 1_000_000_000, per_second, phase);
-        before = now;
-    }
-}
-
-impl Samples {
-    fn broker(&self, before: Option<Memory>) -> Option<BrokerReport> {
-        let ([from, until], memory) = self.broker.as_ref()?;
-        let cpu = until.since(from);
-        let elapsed_ns = self.elapsed.as_nanos() as f64;
-        Some(BrokerReport {
-            cpu_us_per_message: self.per_message_us(cpu.running_ns)?,
-            cpu_cores: cpu.running_ns as f64 / elapsed_ns,
-            waiting_cores: cpu.waiting_ns as f64 / elapsed_ns,
-            busiest_thread: until.busiest_since(from) as f64 / elapsed_ns,
-            rss_bytes: memory.rss_bytes,
-            rss_bytes_before: before.map_or(0, |memory| memory.rss_bytes),
-        })
-    }
-
-    fn generator(&self) -> GeneratorReport {
-        let [from, until] = &self.own;
-        let cpu = until.since(from);
-        let elapsed_ns = self.elapsed.as_nanos() as f64;
-        let busiest_thread = until.busiest_since(from) as f64 / elapsed_ns;
-        let broker_busiest_thread =
-            self.broker.as_ref().map_or(0.0, |([from, until], _)| until.busiest_since(from) as f64 / elapsed_ns);
-        GeneratorReport {
-            cpu_us_per_message: self.per_message_us(cpu.running_ns).unwrap_or(0.0),
-            cpu_cores: cpu.running_ns as f64 / elapsed_ns,
-            waiting_cores: cpu.waiting_ns as f64 / elapsed_ns,
-            busiest_thread,
-            was_bottleneck: busiest_thread > BUSY && busiest_thread > broker_busiest_thread,
-        }
-    }
-
-    fn per_message_us(&self, nanoseconds: u64) -> Option<f64> {
-        (self.delivered > 0).then(|| nanoseconds as f64 / 1_000.0 / self.delivered as f64)
-    }
-}
-
-/// The part of the time in which a thread has work, from which on it limits the rate.
-const BUSY: f64 = 0.95;
-
 fn merge(outcomes: Vec<std::io::Result<Outcome>>) -> anyhow::Result<Outcome> {
     let mut merged = Outcome {
         latencies: Latencies::new(),
@@ -280,4 +180,18 @@ fn merge(outcomes: Vec<std::io::Result<Outcome>>) -> anyhow::Result<Outcome> {
         merged.first_fault = merged.first_fault.or(outcome.first_fault);
     }
     Ok(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_the_groups_evenly() {
+        for (groups, threads, expected) in [(5, 4, &[1, 1, 1, 2][..]), (4, 2, &[2, 2]), (3, 1, &[3])] {
+            let shares: Vec<usize> =
+                share_groups(&vec![Group::default(); groups], threads).iter().map(Vec::len).collect();
+            assert_eq!(shares, expected);
+        }
+    }
 }

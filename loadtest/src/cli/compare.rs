@@ -1,4 +1,4 @@
-//! Two brokers in turns.
+//! Brokers in turns, and results beside each other.
 
 use super::values::at_least_one;
 use clap::Args;
@@ -6,15 +6,18 @@ use std::path::PathBuf;
 
 #[derive(Clone, Debug, Args)]
 pub struct CompareArgs {
+    /// A broker to compare; {port} in the command becomes a free port. Once for each broker
+    #[arg(long = "broker", value_name = "NAME=COMMAND", required = true)]
+    pub brokers: Vec<String>,
+    /// The broker that the others are divided by [default: the last one]
+    #[arg(long, value_name = "NAME")]
+    pub baseline: Option<String>,
     /// Times each broker is started and measured
     #[arg(long, default_value_t = 3, value_parser = at_least_one)]
     pub rounds: usize,
-    /// One broker, as NAME=COMMAND; {port} in the command becomes a free port
-    #[arg(long, value_name = "NAME=COMMAND")]
-    pub a: String,
-    /// The other broker
-    #[arg(long, value_name = "NAME=COMMAND")]
-    pub b: String,
+    /// The scenarios of this file, one after another, and one table in the end
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
+    pub suite: Option<PathBuf>,
     /// CPUs of the broker
     #[arg(long, default_value = "0", value_name = "LIST")]
     pub broker_cpus: String,
@@ -24,10 +27,26 @@ pub struct CompareArgs {
     /// Write all rounds and the medians to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write all rounds and the medians as a page with plots
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Show the full result of each round
     #[arg(long, short)]
     pub verbose: bool,
     /// The scenario with its options, without --port and --broker-pid
-    #[arg(last = true, required = true)]
+    #[arg(last = true, required_unless_present = "suite")]
     pub scenario: Vec<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// Results that --json has written, of scenarios or of `compare`
+    #[arg(value_name = "JSON", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The run that the others are divided by, by its name in the table [default: the last one]
+    #[arg(long, value_name = "NAME")]
+    pub baseline: Option<String>,
+    /// Also write a page with plots
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }

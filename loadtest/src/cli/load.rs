@@ -2,6 +2,7 @@
 
 use super::values::{at_least_one, payload_bytes, positive};
 use clap::Args;
+use std::path::PathBuf;
 
 /// The messages and how long to send them.
 #[derive(Clone, Debug, Args)]
@@ -28,4 +29,7 @@ pub struct LoadArgs {
     /// Threads of this program; groups of connections are spread over them
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     pub threads: usize,
+    /// Write the latencies of each second to this file, as an interval log of HdrHistogram
+    #[arg(long, value_name = "FILE")]
+    pub hdr: Option<PathBuf>,
 }

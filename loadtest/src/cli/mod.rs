@@ -8,7 +8,7 @@ mod target;
 mod values;
 
 use clap::{Parser, Subcommand};
-pub use compare::CompareArgs;
+pub use compare::{CompareArgs, ReportArgs};
 pub use idle::IdleArgs;
 pub use load::LoadArgs;
 pub use messages::{FanInArgs, FanOutArgs, PairsArgs, SharedArgs, TreeArgs};
@@ -36,8 +36,10 @@ pub enum Command {
     Tree(TreeArgs),
     /// Connections that do nothing: bytes for each, and CPU for a ping or a message to each
     Idle(IdleArgs),
-    /// Two brokers in turns, A B A B, each scenario on fresh ones; medians and ratios
+    /// Brokers in turns, A B C A B C, each round on a fresh one; medians and ratios
     Compare(CompareArgs),
+    /// Results of earlier runs beside each other
+    Report(ReportArgs),
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub struct TargetArgs {
     /// Also write the results to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Also write the results as a page with plots
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Connections being opened at a time
     #[arg(long, default_value_t = 64, hide_short_help = true, value_parser = at_least_one)]
     pub dial_concurrency: usize,

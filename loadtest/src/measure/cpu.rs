@@ -1,10 +1,11 @@
-//! CPU time of a process, summed over its threads, from /proc/PID/task/*/schedstat (Documentation/scheduler/sched-stats:
+//! CPU time of a process and those it started, summed over their threads, from /proc/PID/task/*/schedstat (Documentation/scheduler/sched-stats:
 //! nanoseconds running, nanoseconds waiting for a CPU, time slices).
 //!
 //! /proc/PID/stat counts in ticks of 10 ms and is the fallback where the kernel was built without schedstat. Kernel work
 //! that a thread causes is charged to it: on loopback that is the whole way of a segment to the receiving socket.
 
-use anyhow::Context;
+use super::family::Family;
+use anyhow::{Context, ensure};
 use std::collections::HashMap;
 use std::fs;
 
@@ -31,20 +32,23 @@ pub struct CpuSample {
 }
 
 impl CpuSample {
-    /// Reads the counters of all threads of the process.
+    /// Reads the counters of all threads of the process and its descendants.
     pub fn take(pid: u32) -> anyhow::Result<Self> {
+        Self::of(&Family::of(pid)?)
+    }
+
+    /// Reads the counters of all threads of these processes.
+    pub fn of(family: &Family) -> anyhow::Result<Self> {
         let mut threads = HashMap::new();
-        let directory = format!("/proc/{pid}/task");
-        for entry in fs::read_dir(&directory).with_context(|| format!("cannot read {directory}: is {pid} running?"))? {
-            let entry = entry?;
-            let Some(thread_id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        for (thread_id, directory) in family.threads() {
             // A thread may end between the listing and the reading.
-            if let Ok(text) = fs::read_to_string(entry.path().join("schedstat")) {
+            if let Ok(text) = fs::read_to_string(directory.join("schedstat")) {
                 threads.insert(thread_id, parse_schedstat(&text).context("schedstat")?);
-            } else if let Ok(text) = fs::read_to_string(entry.path().join("stat")) {
+            } else if let Ok(text) = fs::read_to_string(directory.join("stat")) {
                 threads.insert(thread_id, parse_stat(&text).context("stat")?);
             }
         }
+        ensure!(!threads.is_empty(), "the broker's process has ended");
         Ok(Self { threads })
     }
 
@@ -79,10 +83,9 @@ fn parse_schedstat(text: &str) -> Option<CpuTime> {
     Some(CpuTime { running_ns, waiting_ns })
 }
 
-/// Fields 14 and 15 (utime, stime) of proc_pid_stat(5). The name in field 2 may hold spaces and parentheses.
+/// Fields 14 and 15 (utime, stime) of proc_pid_stat(5).
 fn parse_stat(text: &str) -> Option<CpuTime> {
-    let (_, after_name) = text.rsplit_once(')')?;
-    let mut fields = after_name.split_ascii_whitespace().skip(11);
+    let mut fields = super::after_name(text)?.skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     let tick_ns = 1_000_000_000 / rustix::param::clock_ticks_per_second();

@@ -1,13 +1,26 @@
 //! What a run found, as text for people and JSON for programs.
 
+pub mod figures;
+pub mod files;
+pub mod html;
+pub mod origin;
 pub mod progress_line;
+pub mod side_by_side;
+pub mod time_series;
 
+use crate::cli::TargetArgs;
 use crate::faults::Faults;
-use crate::measure::latency::Summary;
+use crate::measure::kernel::KernelMemory;
+use crate::measure::latency::{Point, Summary};
 use crate::mqtt::Version;
 use anyhow::Context;
+use origin::Origin;
+use serde_json::Value;
+use side_by_side::{SideBySide, Subject};
 use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
+use time_series::TimePoint;
 
 /// The result of a scenario that moves messages. Units are in the names; "cores" are CPU seconds per second.
 #[derive(Debug, serde::Serialize)]
@@ -21,7 +34,6 @@ pub struct Report {
     pub rate: Option<f64>,
     pub publishers: usize,
     pub subscribers: usize,
-    pub threads: usize,
     pub connect_seconds: f64,
     /// Length of the measured interval.
     pub seconds: f64,
@@ -33,13 +45,17 @@ pub struct Report {
     /// Only at a fixed rate.
     pub send_delay: Option<Summary>,
     pub broker: Option<BrokerReport>,
+    pub kernel: Option<KernelReport>,
     pub generator: GeneratorReport,
     pub faults: Faults,
     pub first_fault: Option<String>,
     pub failed: bool,
+    pub time_series: Vec<TimePoint>,
+    /// Latency by percentile.
+    pub distribution: Vec<Point>,
 }
 
-/// The broker's process in the measured interval.
+/// The broker's processes in the measured interval.
 #[derive(Debug, serde::Serialize)]
 pub struct BrokerReport {
     pub cpu_us_per_message: f64,
@@ -48,14 +64,29 @@ pub struct BrokerReport {
     pub waiting_cores: f64,
     /// Part of the time in which its busiest thread had work.
     pub busiest_thread: f64,
+    /// Context switches to wait for something.
+    pub voluntary_switches_per_message: f64,
+    /// Context switches because another thread was to run.
+    pub involuntary_switches_per_message: f64,
     pub rss_bytes: u64,
+    pub pss_bytes: u64,
     /// Before the first connection.
     pub rss_bytes_before: u64,
+    pub pss_bytes_before: u64,
+}
+
+/// The kernel's memory, of the whole machine, before the first connection and at the end of the measured interval.
+#[derive(Debug, serde::Serialize)]
+pub struct KernelReport {
+    pub before: KernelMemory,
+    pub after: KernelMemory,
 }
 
 /// This program in the measured interval.
 #[derive(Debug, serde::Serialize)]
 pub struct GeneratorReport {
+    /// Those that drive connections.
+    pub threads: usize,
     pub cpu_us_per_message: f64,
     pub cpu_cores: f64,
     pub waiting_cores: f64,
@@ -82,23 +113,12 @@ impl Report {
             println!("  send delay  {}", percentiles(delay));
         }
         if let Some(broker) = &self.broker {
-            println!(
-                "  broker      {:.3} µs CPU per message, {:.2} cores, RSS {:.1} MiB ({:.1} before){}",
-                broker.cpu_us_per_message,
-                broker.cpu_cores,
-                mebibytes(broker.rss_bytes),
-                mebibytes(broker.rss_bytes_before),
-                waited(broker.waiting_cores),
-            );
+            broker.print();
         }
-        let generator = &self.generator;
-        println!(
-            "  generator   {:.3} µs CPU per message, {:.2} cores{}{}",
-            generator.cpu_us_per_message,
-            generator.cpu_cores,
-            waited(generator.waiting_cores),
-            if generator.was_bottleneck { "; IT WAS THE BOTTLENECK, the broker could do more" } else { "" },
-        );
+        if let Some(kernel) = &self.kernel {
+            kernel.print();
+        }
+        self.generator.print();
         println!("  faults      {}", self.faults);
         if let Some(first_fault) = &self.first_fault {
             println!("              first: {first_fault}");
@@ -109,10 +129,103 @@ impl Report {
     }
 }
 
+impl BrokerReport {
+    fn print(&self) {
+        println!(
+            "  broker      {:.3} µs CPU per message, {:.2} cores{}",
+            self.cpu_us_per_message,
+            self.cpu_cores,
+            waited(self.waiting_cores)
+        );
+        println!(
+            "              {:.4} voluntary and {:.4} involuntary context switches per message",
+            self.voluntary_switches_per_message, self.involuntary_switches_per_message
+        );
+        println!(
+            "              RSS {:.1} MiB ({:.1} before), PSS {:.1} MiB",
+            mebibytes(self.rss_bytes),
+            mebibytes(self.rss_bytes_before),
+            mebibytes(self.pss_bytes)
+        );
+    }
+}
+
+impl KernelReport {
+    fn print(&self) {
+        let growth = |after: u64, before: u64| (after as f64 - before as f64) / 1_048_576.0;
+        println!(
+            "  kernel      {:+.1} MiB TCP buffers, {:+.1} MiB slab (the whole machine's, both ends)",
+            growth(self.after.tcp_bytes, self.before.tcp_bytes),
+            growth(self.after.slab_bytes, self.before.slab_bytes)
+        );
+    }
+}
+
+impl GeneratorReport {
+    fn print(&self) {
+        let threads = if self.threads == 1 {
+            String::new()
+        } else {
+            format!(" of {} threads, the busiest {:.2}", self.threads, self.busiest_thread)
+        };
+        println!(
+            "  generator   {:.3} µs CPU per message, {:.2} cores{threads}{}{}",
+            self.cpu_us_per_message,
+            self.cpu_cores,
+            waited(self.waiting_cores),
+            if self.was_bottleneck { "; IT WAS THE BOTTLENECK, the broker could do more" } else { "" },
+        );
+    }
+}
+
+/// A result with where it comes from.
+#[derive(serde::Serialize)]
+struct Document<'a, R> {
+    #[serde(flatten)]
+    report: &'a R,
+    origin: Origin,
+}
+
+/// Writes the result of a scenario to the files that were asked for.
+pub fn write(target: &TargetArgs, report: &impl serde::Serialize) -> anyhow::Result<()> {
+    let document = Document { report, origin: Origin::now() };
+    if let Some(path) = &target.json {
+        write_json(path, &document)?;
+    }
+    if let Some(path) = &target.html {
+        let result = serde_json::to_value(&document)?;
+        let (title, name) = (title_of(&result), "this run".to_owned());
+        let subjects = vec![Subject { name, rounds: vec![result] }];
+        html::write(path, &[SideBySide { title, subjects, baseline: 0 }])?;
+    }
+    Ok(())
+}
+
+/// What a result is of: its title with the settings of its messages, or the name of its scenario.
+fn title_of(result: &Value) -> String {
+    let text = |field: &str| result[field].as_str().unwrap_or_default();
+    let mut title = if text("title").is_empty() { text("scenario") } else { text("title") }.to_owned();
+    if let Some(qos) = result["qos"].as_u64() {
+        title += &format!(", QoS {qos}");
+    }
+    if let Some(bytes) = result["payload_bytes"].as_u64() {
+        title += &format!(", {bytes} B");
+    }
+    if let Some(window) = result["window"].as_u64() {
+        title += &format!(", window {window}");
+    }
+    if let Some(rate) = result["rate"].as_f64() {
+        title += &format!(", {} messages/s", grouped(rate));
+    }
+    title
+}
+
 /// Writes a result as JSON.
 pub fn write_json(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-    serde_json::to_writer_pretty(file, value).with_context(|| format!("cannot write {}", path.display()))
+    let mut writer = BufWriter::new(file);
+    serde_json::to_writer_pretty(&mut writer, value).with_context(|| format!("cannot write {}", path.display()))?;
+    writer.flush().with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A number with separators for thousands, without decimals.
@@ -137,7 +250,7 @@ pub fn waited(cores: f64) -> String {
     if cores > DISTURBED { format!(" (waited for a CPU {:.0} % of the time)", cores * 100.0) } else { String::new() }
 }
 
-fn percentiles(summary: &Summary) -> String {
+pub fn percentiles(summary: &Summary) -> String {
     let Summary { p50_us, p99_us, p999_us, p9999_us, max_us, .. } = summary;
     format!(
         "p50 {}  p99 {}  p99.9 {}  p99.99 {}  max {}",
@@ -150,7 +263,7 @@ fn percentiles(summary: &Summary) -> String {
 }
 
 /// Microseconds in the unit that needs the fewest digits.
-fn duration(microseconds: f64) -> String {
+pub fn duration(microseconds: f64) -> String {
     match microseconds {
         ..1_000.0 => format!("{microseconds:.1} µs"),
         ..1_000_000.0 => format!("{:.2} ms", microseconds / 1e3),

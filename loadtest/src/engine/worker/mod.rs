@@ -15,12 +15,14 @@ use super::stream::Stream;
 use crate::faults::Faults;
 use crate::ledger::Ledger;
 use crate::measure::Clock;
+use crate::measure::intervals::{Cutter, Grid, Slice};
 use crate::measure::latency::Latencies;
 use crate::message::PayloadWriter;
 use crate::mqtt::Version;
 use crate::mqtt::encode::{self, PublishTemplate};
 use std::io;
 use std::num::NonZeroU64;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -58,6 +60,18 @@ pub struct Timeline {
     pub patience_ns: u64,
 }
 
+impl Timeline {
+    /// How long it is until a time of the run's clock.
+    pub fn rest(&self, until_ns: u64) -> Duration {
+        Duration::from_nanos(until_ns.saturating_sub(self.clock.now_ns()))
+    }
+
+    /// The intervals of the run's time series.
+    pub fn grid(&self) -> Grid {
+        Grid::new(self.measure_from_ns, self.measure_until_ns)
+    }
+}
+
 /// What a worker reports while it runs.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -65,12 +79,29 @@ pub struct Progress {
     pub delivered: AtomicU64,
     /// Messages sent.
     pub published: AtomicU64,
+    /// What happened in each interval that is over, where somebody wants to know.
+    pub slices: Option<Mutex<Vec<Slice>>>,
 }
+
+impl Progress {
+    /// A report that has the course of the run.
+    pub fn with_slices() -> Self {
+        Self { slices: Some(Mutex::default()), ..Self::default() }
+    }
+
+    /// Takes what the worker has left since the last time.
+    pub fn take_slices(&self) -> Vec<Slice> {
+        let lock = |slices: &Mutex<Vec<Slice>>| std::mem::take(&mut *slices.lock().expect(UNPOISONED));
+        self.slices.as_ref().map(lock).unwrap_or_default()
+    }
+}
+
+const UNPOISONED: &str = "nobody panics while holding it";
 
 /// What a worker found.
 #[derive(Debug)]
 pub struct Outcome {
-    /// From sending, or from when it should have been sent, to the arrival of each copy.
+    /// From sending, or from when it should have been sent, to the arrival of each copy: those that are in no slice.
     pub latencies: Latencies,
     /// At a fixed rate: from when a message should have been sent to when it was. This is the generator's own delay, or
     /// the broker's flow control.
@@ -98,6 +129,8 @@ pub struct Worker<'a> {
     delivered: u64,
     published: u64,
     last_arrival_ns: u64,
+    /// Only where slices are wanted.
+    cutter: Option<Cutter>,
     /// Messages scheduled so far at a fixed rate.
     scheduled: u64,
     input: Vec<u8>,
@@ -162,6 +195,7 @@ impl<'a> Worker<'a> {
             delivered: 0,
             published: 0,
             last_arrival_ns: 0,
+            cutter: progress.slices.is_some().then(|| Cutter::new(timeline.grid(), timeline.start_ns)),
             scheduled: 0,
             input: Vec::new(),
             output: Vec::new(),
@@ -188,6 +222,7 @@ impl<'a> Worker<'a> {
         }
         loop {
             let now_ns = self.timeline.clock.now_ns();
+            self.leave_slices(now_ns);
             if now_ns >= self.timeline.measure_until_ns && self.is_done(now_ns) {
                 break;
             }
@@ -201,6 +236,17 @@ impl<'a> Worker<'a> {
             self.progress.published.store(self.published, Ordering::Relaxed);
         }
         Ok(self.finish())
+    }
+
+    /// Ends the intervals of the time series whose time is over.
+    fn leave_slices(&mut self, now_ns: u64) {
+        let Some(cutter) = &mut self.cutter else { return };
+        while cutter.is_due(now_ns) {
+            let Outcome { latencies, faults, .. } = &mut self.outcome;
+            let slice = cutter.cut(now_ns, self.delivered, faults, latencies);
+            let slices = self.progress.slices.as_ref().expect("the cutter is there because they are");
+            slices.lock().expect(UNPOISONED).push(slice);
+        }
     }
 
     fn add_group(&mut self, group: &Group, links: &mut impl Iterator<Item = Link>) -> io::Result<()> {

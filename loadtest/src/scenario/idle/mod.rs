@@ -14,7 +14,6 @@ use crate::cli::IdleArgs;
 use crate::faults::Faults;
 use crate::measure::cpu::CpuSample;
 use crate::measure::memory::Memory;
-use crate::report::write_json;
 use crate::run::prepare;
 use report::{Broker, Exchanges, IdleReport, MemoryPoint};
 use std::thread;
@@ -79,9 +78,7 @@ fn conduct(args: &IdleArgs) -> anyhow::Result<bool> {
     let (ended, first_fault) = workers.finish()?;
     report.note(&ended, first_fault);
     report.print();
-    if let Some(path) = &args.target.json {
-        write_json(path, &report)?;
-    }
+    crate::report::write(&args.target, &report)?;
     Ok(!report.failed)
 }
 

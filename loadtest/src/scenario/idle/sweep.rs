@@ -53,7 +53,8 @@ impl<'a> Sweep<'a> {
             qos: args.qos,
             patience: Duration::from_secs_f64(args.target.patience),
             prefix,
-            run: std::process::id(),
+            // The conducting process's, so that what goes astray to another worker is known as ours.
+            run: std::os::unix::process::parent_id(),
             input: Vec::new(),
             output: Vec::new(),
         }
