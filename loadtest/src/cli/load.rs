@@ -1,6 +1,7 @@
 //! The messages of a scenario, their pace and their time.
 
 use super::values::{at_least_one, payload_bytes, positive};
+use crate::engine::plan::Message;
 use clap::Args;
 
 /// The messages and how long to send them.
@@ -28,4 +29,10 @@ pub struct LoadArgs {
     /// Threads of this program; groups of connections are spread over them
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     pub threads: usize,
+}
+
+impl LoadArgs {
+    pub fn message(&self) -> Message {
+        Message { qos: self.qos, payload_bytes: self.payload, retain: false, part: 0 }
+    }
 }
