@@ -37,6 +37,8 @@ fn main() -> ExitCode {
             scenario::tree::plan(args, &prefix).and_then(|plan| run::run(plan, &args.load, &args.target))
         }
         Command::Idle(args) => scenario::idle::run(args),
+        Command::Connect(args) => scenario::connect::run(args),
+        Command::Storm(args) => scenario::storm::run(args),
         Command::Compare(args) => compare::run(args),
     };
     match passed {

@@ -139,7 +139,7 @@ fn share_groups(groups: &[Group], threads: usize) -> Vec<Vec<Group>> {
 }
 
 /// The connections of a group in the order a worker takes them: subscribers, then publishers.
-fn clients_of(group: &Group) -> impl Iterator<Item = Client> + '_ {
+pub fn clients_of(group: &Group) -> impl Iterator<Item = Client> + '_ {
     let name = group.publishers[0][0].name.replace('/', "-");
     let subscribers = group.subscribers.iter().enumerate().map({
         let name = name.clone();

@@ -1,6 +1,7 @@
 //! The command line: one file of arguments for each family of scenarios, and what they have in common.
 
 mod compare;
+mod connections;
 mod idle;
 mod load;
 mod messages;
@@ -9,6 +10,7 @@ mod values;
 
 use clap::{Parser, Subcommand};
 pub use compare::CompareArgs;
+pub use connections::{ConnectArgs, StormArgs};
 pub use idle::IdleArgs;
 pub use load::LoadArgs;
 pub use messages::{FanInArgs, FanOutArgs, PairsArgs, SharedArgs, TreeArgs};
@@ -36,6 +38,10 @@ pub enum Command {
     Tree(TreeArgs),
     /// Connections that do nothing: bytes and, with --pings, CPU for each
     Idle(IdleArgs),
+    /// Clients that connect, as fast as they can or at a rate
+    Connect(ConnectArgs),
+    /// Thousands of clients that lose their connections at once, beside steady traffic
+    Storm(StormArgs),
     /// Two brokers in turns, A B A B, each scenario on fresh ones; medians and ratios
     Compare(CompareArgs),
 }

@@ -28,6 +28,8 @@ pub struct Fleet<'a> {
     opening: usize,
     ready: usize,
     retries: bool,
+    /// Connects were due at fixed times.
+    has_rate: bool,
     input: Vec<u8>,
     pub report: FleetReport,
 }
@@ -87,14 +89,15 @@ impl<'a> Fleet<'a> {
             opening: 0,
             ready: 0,
             retries: false,
+            has_rate: false,
             input: Vec::new(),
             report: FleetReport::new(),
         })
     }
 
-    /// From now on a failed attempt is counted and repeated after a while; before, it is an error.
-    pub fn retry(&mut self) {
-        self.retries = true;
+    /// Makes a failed attempt count and be repeated after a while; otherwise it is an error.
+    pub fn with_retries(self) -> Self {
+        Self { retries: true, ..self }
     }
 
     /// Connects with this session from now on.
@@ -102,9 +105,15 @@ impl<'a> Fleet<'a> {
         self.options.session = session;
     }
 
+    /// Opens so many at a time from now on.
+    pub fn set_concurrency(&mut self, concurrency: usize) {
+        self.options.concurrency = concurrency;
+    }
+
     /// Lets all clients connect, as fast as they can or at a rate per second.
     pub fn enqueue_all(&mut self, rate: Option<f64>) {
         let now_ns = self.clock.now_ns();
+        self.has_rate = rate.is_some();
         let interval_ns = rate.map_or(0.0, |rate| 1e9 / rate);
         let due_ns = |index| now_ns + (index as f64 * interval_ns) as u64;
         self.pending.extend((0..self.clients.len()).map(|index| Reverse((due_ns(index), index))));
@@ -129,12 +138,17 @@ impl<'a> Fleet<'a> {
         while self.ready < self.clients.len() {
             self.turn(Duration::from_millis(100))?;
             progress(self);
-            if last_progress.0 != self.ready || self.opening == 0 {
+            // At a rate there are pauses in which nothing is due.
+            let is_pausing = self.opening == 0 && self.report.failures == 0;
+            if last_progress.0 != self.ready || is_pausing {
                 last_progress = (self.ready, Instant::now());
             }
             let (ready, count) = (self.ready, self.clients.len());
             let is_stuck = last_progress.1.elapsed() > self.options.patience;
-            ensure!(!is_stuck, "{ready} of {count} connections are open and no more come");
+            if is_stuck {
+                let why = self.report.first_failure.as_deref().unwrap_or("the broker does not answer");
+                bail!("{ready} of {count} connections are open and no more come: {why}");
+            }
             let is_over = self.opening == 0 && self.pending.is_empty() && ready < count;
             ensure!(!is_over, "{} connections ended while others were opened", count - ready);
         }
@@ -195,7 +209,7 @@ impl<'a> Fleet<'a> {
     fn open(&mut self, index: usize, due_ns: u64) -> anyhow::Result<()> {
         let member = &mut self.members[index];
         if member.failures == 0 {
-            member.since_ns = due_ns;
+            member.since_ns = if self.has_rate { due_ns } else { self.clock.now_ns() };
         }
         self.opening += 1;
         member.state = State::Connecting;

@@ -87,11 +87,24 @@ pub struct Outcome {
     /// At a fixed rate: from when a message should have been sent to when it was. This is the generator's own delay, or
     /// the broker's flow control.
     pub send_delays: Latencies,
-    /// The latencies once more, by part and phase.
-    pub parts: Vec<Latencies>,
+    /// The same once more, by part and phase.
+    pub parts: Vec<Part>,
     pub faults: Faults,
     /// The first fault that has a story, such as why a connection ended.
     pub first_fault: Option<String>,
+}
+
+/// Latencies and send delays of one part of the traffic, or of one phase.
+#[derive(Debug)]
+pub struct Part {
+    pub latencies: Latencies,
+    pub send_delays: Latencies,
+}
+
+impl Part {
+    fn new() -> Self {
+        Self { latencies: Latencies::new(), send_delays: Latencies::new() }
+    }
 }
 
 /// One thread's connections and what they do.
@@ -228,7 +241,7 @@ impl<'a> Worker<'a> {
             outcome: Outcome {
                 latencies: Latencies::new(),
                 send_delays: Latencies::new(),
-                parts: (0..traffic.parts).map(|_| Latencies::new()).collect(),
+                parts: (0..traffic.parts).map(|_| Part::new()).collect(),
                 faults: Faults::default(),
                 first_fault: None,
             },
@@ -285,6 +298,12 @@ impl<'a> Worker<'a> {
             self.progress.faults.store(self.outcome.faults.total() + self.overtaken, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// The place of a message among the parts.
+    fn part(&self, stream: usize, sent_ns: u64) -> usize {
+        let phase = self.phases.iter().filter(|&&start_ns| sent_ns > start_ns).count();
+        self.streams[stream].message.part + phase
     }
 
     /// Does what the run was told meanwhile.

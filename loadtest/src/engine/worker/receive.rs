@@ -141,18 +141,18 @@ impl Worker<'_> {
                 return;
             }
         };
+        let publisher = stream.publisher;
         self.delivered += 1;
         if header.sent_ns >= self.timeline.measure_from_ns {
             let latency_ns = now_ns.saturating_sub(header.sent_ns);
             self.outcome.latencies.record(latency_ns);
             if !self.outcome.parts.is_empty() {
-                let phase = self.phases.iter().filter(|&&start_ns| header.sent_ns > start_ns).count();
-                self.outcome.parts[stream.message.part + phase].record(latency_ns);
+                let part = self.part(index, header.sent_ns);
+                self.outcome.parts[part].latencies.record(latency_ns);
                 self.interval.record(latency_ns);
             }
         }
         if settled > 0 {
-            let publisher = stream.publisher;
             self.publishers[publisher].outstanding -= settled as usize;
             self.in_flight -= settled;
             self.free(publisher);

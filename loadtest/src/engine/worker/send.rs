@@ -88,7 +88,12 @@ impl Worker<'_> {
             Pace::Rate(_) => {
                 let due_ns = publisher.due_ns.pop_front()?;
                 if due_ns >= self.timeline.measure_from_ns {
-                    self.outcome.send_delays.record(now_ns.saturating_sub(due_ns));
+                    let delay_ns = now_ns.saturating_sub(due_ns);
+                    self.outcome.send_delays.record(delay_ns);
+                    if !self.outcome.parts.is_empty() {
+                        let part = self.part(self.publishers[publisher_index].next_stream(), due_ns);
+                        self.outcome.parts[part].send_delays.record(delay_ns);
+                    }
                 }
                 Some(due_ns)
             }
