@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Idle(args) => scenario::idle::run(args),
         Command::Connect(args) => scenario::connect::run(args),
         Command::Storm(args) => scenario::storm::run(args),
+        Command::Subscriptions(args) => scenario::subscriptions::run(args),
         Command::Compare(args) => compare::run(args),
     };
     match passed {

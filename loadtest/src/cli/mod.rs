@@ -5,6 +5,7 @@ mod connections;
 mod idle;
 mod load;
 mod messages;
+mod state;
 mod target;
 mod values;
 
@@ -14,6 +15,7 @@ pub use connections::{ConnectArgs, StormArgs};
 pub use idle::IdleArgs;
 pub use load::LoadArgs;
 pub use messages::{FanInArgs, FanOutArgs, PairsArgs, SharedArgs, TreeArgs};
+pub use state::{FilterKind, SubscriptionsArgs};
 pub use target::TargetArgs;
 
 /// Loads an MQTT broker and tells what it costs: latency, broker CPU per message, bytes per connection, and every fault.
@@ -42,6 +44,8 @@ pub enum Command {
     Connect(ConnectArgs),
     /// Thousands of clients that lose their connections at once, beside steady traffic
     Storm(StormArgs),
+    /// Subscriptions by the million: bytes and CPU for each, and publishing beside them
+    Subscriptions(SubscriptionsArgs),
     /// Two brokers in turns, A B A B, each scenario on fresh ones; medians and ratios
     Compare(CompareArgs),
 }

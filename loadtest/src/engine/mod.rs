@@ -9,6 +9,7 @@ pub mod link;
 pub mod plan;
 pub mod poller;
 pub mod publisher;
+pub mod requests;
 mod source;
 pub mod stream;
 pub mod worker;

@@ -12,4 +12,5 @@ mod random;
 pub mod shared;
 mod steady;
 pub mod storm;
+pub mod subscriptions;
 pub mod tree;
