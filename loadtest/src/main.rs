@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Connect(args) => scenario::connect::run(args),
         Command::Storm(args) => scenario::storm::run(args),
         Command::Subscriptions(args) => scenario::subscriptions::run(args),
+        Command::Retained(args) => scenario::retained::run(args),
         Command::Compare(args) => compare::run(args),
     };
     match passed {

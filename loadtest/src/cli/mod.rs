@@ -15,7 +15,7 @@ pub use connections::{ConnectArgs, StormArgs};
 pub use idle::IdleArgs;
 pub use load::LoadArgs;
 pub use messages::{FanInArgs, FanOutArgs, PairsArgs, SharedArgs, TreeArgs};
-pub use state::{FilterKind, SubscriptionsArgs};
+pub use state::{FilterKind, RetainedArgs, SubscriptionsArgs};
 pub use target::TargetArgs;
 
 /// Loads an MQTT broker and tells what it costs: latency, broker CPU per message, bytes per connection, and every fault.
@@ -46,6 +46,8 @@ pub enum Command {
     Storm(StormArgs),
     /// Subscriptions by the million: bytes and CPU for each, and publishing beside them
     Subscriptions(SubscriptionsArgs),
+    /// Retained messages: bytes of each, and their replay to subscribers
+    Retained(RetainedArgs),
     /// Two brokers in turns, A B A B, each scenario on fresh ones; medians and ratios
     Compare(CompareArgs),
 }

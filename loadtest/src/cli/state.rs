@@ -59,3 +59,33 @@ impl fmt::Display for FilterKind {
         })
     }
 }
+
+#[derive(Clone, Debug, Args)]
+pub struct RetainedArgs {
+    /// Retained messages, each on a topic of its own
+    #[arg(long, default_value_t = 100_000, value_parser = at_least_one)]
+    pub topics: usize,
+    /// Messages published to each topic; the last one must be what is retained
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
+    pub updates: usize,
+    #[arg(long, default_value_t = 64, value_parser = payload_bytes)]
+    pub payload: usize,
+    /// QoS of publishing and of the subscriptions
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub qos: u8,
+    #[arg(long, default_value_t = 4, value_parser = at_least_one)]
+    pub publishers: usize,
+    /// Requests of each publisher without an answer; at QoS 0 one is 50 messages and a ping
+    #[arg(long, default_value_t = 20, value_parser = at_least_one)]
+    pub window: usize,
+    #[arg(long, default_value_t = 10, value_parser = at_least_one)]
+    pub subscribers: usize,
+    /// Each subscriber gets one site of the tree (400 topics) instead of all topics
+    #[arg(long)]
+    pub subtrees: bool,
+    /// Leave the retained messages in the broker
+    #[arg(long)]
+    pub keep: bool,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}

@@ -9,6 +9,7 @@ pub mod idle;
 mod meter;
 pub mod pairs;
 mod random;
+pub mod retained;
 pub mod shared;
 mod steady;
 pub mod storm;
