@@ -41,6 +41,8 @@ fn main() -> ExitCode {
         Command::Storm(args) => scenario::storm::run(args),
         Command::Subscriptions(args) => scenario::subscriptions::run(args),
         Command::Retained(args) => scenario::retained::run(args),
+        Command::Slow(args) => scenario::slow::run(args),
+        Command::Soak(args) => scenario::soak::run(args),
         Command::Compare(args) => compare::run(args),
     };
     match passed {

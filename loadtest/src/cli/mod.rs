@@ -2,6 +2,7 @@
 
 mod compare;
 mod connections;
+mod endurance;
 mod idle;
 mod load;
 mod messages;
@@ -12,6 +13,7 @@ mod values;
 use clap::{Parser, Subcommand};
 pub use compare::CompareArgs;
 pub use connections::{ConnectArgs, StormArgs};
+pub use endurance::{SlowArgs, SoakArgs};
 pub use idle::IdleArgs;
 pub use load::LoadArgs;
 pub use messages::{FanInArgs, FanOutArgs, PairsArgs, SharedArgs, TreeArgs};
@@ -48,6 +50,10 @@ pub enum Command {
     Subscriptions(SubscriptionsArgs),
     /// Retained messages: bytes of each, and their replay to subscribers
     Retained(RetainedArgs),
+    /// Subscribers that read slowly or not at all, beside others that must not notice
+    Slow(SlowArgs),
+    /// Hours of steady traffic beside clients that come and go: faults and memory growth
+    Soak(SoakArgs),
     /// Two brokers in turns, A B A B, each scenario on fresh ones; medians and ratios
     Compare(CompareArgs),
 }

@@ -1,6 +1,7 @@
 //! The scenarios. Those that only say who publishes what to whom are a list of groups, which the engine drives; those about
 //! something beside the messages drive it themselves.
 
+mod churn;
 pub mod connect;
 mod device_tree;
 pub mod fan_in;
@@ -11,6 +12,8 @@ pub mod pairs;
 mod random;
 pub mod retained;
 pub mod shared;
+pub mod slow;
+pub mod soak;
 mod steady;
 pub mod storm;
 pub mod subscriptions;
