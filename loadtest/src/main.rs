@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Command::Retained(args) => scenario::retained::run(args),
         Command::Slow(args) => scenario::slow::run(args),
         Command::Soak(args) => scenario::soak::run(args),
+        Command::Site(args) => scenario::site::run(args),
         Command::Compare(args) => compare::run(args),
     };
     match passed {

@@ -3,6 +3,7 @@
 use super::TargetArgs;
 use super::values::{at_least_one, payload_bytes, positive};
 use clap::Args;
+use std::path::PathBuf;
 
 #[derive(Clone, Debug, Args)]
 pub struct SlowArgs {
@@ -57,6 +58,17 @@ pub struct SoakArgs {
     /// End at the first fault
     #[arg(long)]
     pub stop_on_fault: bool,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SiteArgs {
+    /// The description of the site; loadtest/sites/factory.toml is one, with comments
+    pub file: PathBuf,
+    /// Measured seconds, instead of those in the file
+    #[arg(long, value_parser = positive)]
+    pub seconds: Option<f64>,
     #[command(flatten)]
     pub target: TargetArgs,
 }

@@ -13,7 +13,7 @@ mod values;
 use clap::{Parser, Subcommand};
 pub use compare::CompareArgs;
 pub use connections::{ConnectArgs, StormArgs};
-pub use endurance::{SlowArgs, SoakArgs};
+pub use endurance::{SiteArgs, SlowArgs, SoakArgs};
 pub use idle::IdleArgs;
 pub use load::LoadArgs;
 pub use messages::{FanInArgs, FanOutArgs, PairsArgs, SharedArgs, TreeArgs};
@@ -54,6 +54,8 @@ pub enum Command {
     Slow(SlowArgs),
     /// Hours of steady traffic beside clients that come and go: faults and memory growth
     Soak(SoakArgs),
+    /// A mix of sensors, dashboards, commands and more, from a file
+    Site(SiteArgs),
     /// Two brokers in turns, A B A B, each scenario on fresh ones; medians and ratios
     Compare(CompareArgs),
 }

@@ -56,6 +56,11 @@ impl Stream {
         sequence
     }
 
+    /// Whether anybody receives its messages.
+    pub fn is_received(&self) -> bool {
+        self.copies > 0
+    }
+
     /// Messages sent so far.
     pub fn sent(&self) -> u64 {
         self.sent

@@ -9,7 +9,7 @@ use crate::mqtt::{Session, Version};
 use crate::report::{grouped, mebibytes, percentiles, progress_line, write_json};
 use crate::run::{dial_options, prepare, topic_prefix};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, serde::Serialize)]
 struct ConnectReport {
@@ -75,8 +75,7 @@ pub fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
         latencies.add(&of_round);
         total.add(&cost);
     }
-    // Whoever was thrown out again has become readable by now.
-    fleet.turn(Duration::ZERO)?;
+    settle(&mut fleet)?;
     let memory = meter.memory()?;
     if args.session == Session::Persistent {
         remove_sessions(&mut fleet, clients.len())?;
@@ -120,15 +119,24 @@ pub fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
 fn clients(args: &ConnectArgs) -> Vec<Client> {
     let prefix = topic_prefix();
     let client = |index| Client {
-        client_id: format!("{}-{index}", prefix.replace('/', "-")),
+        client_id: format!("{}-client-{index}", prefix.replace('/', "-")),
         filters: args.subscribe.then(|| format!("{prefix}/device/{index}/command")).into_iter().collect(),
     };
     (0..args.clients).map(client).collect()
 }
 
+/// Time for the broker to throw out whom it did not want after all, and for us to see it.
+fn settle(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
+    let until = Instant::now() + Duration::from_millis(300);
+    while let Some(rest) = until.checked_duration_since(Instant::now()) {
+        fleet.turn(rest)?;
+    }
+    Ok(())
+}
+
 /// Disconnects all clients, and waits until the broker will have noticed: that is not part of connecting.
 fn leave(fleet: &mut Fleet<'_>, clients: usize) -> anyhow::Result<()> {
-    fleet.turn(Duration::ZERO)?;
+    settle(fleet)?;
     (0..clients).for_each(|index| fleet.disconnect(index));
     thread::sleep(Duration::from_millis(500));
     Ok(())

@@ -12,6 +12,7 @@ pub mod pairs;
 mod random;
 pub mod retained;
 pub mod shared;
+pub mod site;
 pub mod slow;
 pub mod soak;
 mod steady;

@@ -36,7 +36,7 @@ pub fn run(args: &SoakArgs) -> anyhow::Result<bool> {
     let mut fleet = Fleet::new(&clients, dial_options(&args.target, clients.len(), args.qos, 0)?)?.with_retries();
     fleet.enqueue_all(None);
     fleet.run_until_in(|_| progress_line::say("connecting"))?;
-    fleet.report = FleetReport::new();
+    fleet.report.latencies = Latencies::new();
     let (progress, stop) = (Progress::default(), AtomicBool::new(false));
     let timeline = steady::timeline(0.0, &args.target);
     let worker = steady::worker(&groups, links, &args.target, args.rate, 1, timeline, &progress)?;

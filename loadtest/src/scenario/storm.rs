@@ -9,6 +9,7 @@ use crate::engine::dial::Client;
 use crate::engine::fleet::{Fleet, FleetReport};
 use crate::engine::plan::Message;
 use crate::engine::worker::{Progress, Timeline};
+use crate::measure::latency::Latencies;
 use crate::report::{grouped, progress_line, write_json};
 use crate::run::{dial_options, prepare, topic_prefix};
 use report::{Established, Storm, StormReport};
@@ -18,6 +19,9 @@ use std::time::{Duration, Instant};
 
 /// Quiet, storm and after.
 const PHASES: usize = 3;
+
+/// What a storm leaves behind is felt a little longer than it lasts, and a percentile needs some messages.
+const STORM_SECONDS_MIN: f64 = 0.5;
 
 /// Runs the storm, and tells whether everyone came back and nothing happened to the others.
 pub fn run(args: &StormArgs) -> anyhow::Result<bool> {
@@ -36,7 +40,7 @@ pub fn run(args: &StormArgs) -> anyhow::Result<bool> {
     let mut fleet = Fleet::new(&clients, options)?.with_retries();
     fleet.enqueue_all(None);
     fleet.run_until_in(|fleet| show("connecting", fleet))?;
-    fleet.report = FleetReport::new();
+    fleet.report.latencies = Latencies::new();
     let progress = Progress::default();
     let timeline = steady::timeline(args.warmup, &args.target);
     let worker = steady::worker(&groups, links, &args.target, args.rate, PHASES, timeline, &progress)?;
@@ -97,6 +101,7 @@ fn drive(
     }
     let seconds = started.elapsed().as_secs_f64();
     let all_in = fleet.ready() == clients;
+    watch(fleet, (STORM_SECONDS_MIN - seconds).max(0.0), "storm")?;
     progress.phases[1].store(timeline.clock.now_ns(), Ordering::Relaxed);
     watch(fleet, args.after, "after")?;
     let FleetReport { failures, ended, ref mut first_failure, .. } = fleet.report;

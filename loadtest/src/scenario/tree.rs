@@ -35,6 +35,7 @@ pub fn plan(args: &TreeArgs, prefix: &str) -> anyhow::Result<Plan> {
         let (line, _) = line.rsplit_once('/').expect("a device has a line above it");
         Subscriber::to(format!("{line}/spare-{index}/+"), args.load.qos)
     }));
+    let bystanders = if args.bystanders > 0 { format!(" and {} bystanders", args.bystanders) } else { String::new() };
     let message = args.load.message();
     let topics = names.into_iter().zip(receivers).map(|(name, receivers)| Topic::to_each(name, receivers, message));
     let topics: Vec<Topic> = topics.collect();
@@ -46,12 +47,11 @@ pub fn plan(args: &TreeArgs, prefix: &str) -> anyhow::Result<Plan> {
     Ok(Plan {
         scenario: "tree",
         title: format!(
-            "tree of {devices} devices with {} topics, {} subscribers with {} filters each and {} bystanders, {:.1} copies \
-             of each message",
+            "tree of {devices} devices with {} topics, {} subscribers with {} filters each{bystanders}, {:.1} copies of \
+             each message",
             topics.len(),
             args.subscribers,
             args.filters,
-            args.bystanders,
             matching as f64 / topics.len() as f64
         ),
         groups: vec![Group { publishers, subscribers, ..Group::default() }],

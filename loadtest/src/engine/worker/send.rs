@@ -105,8 +105,9 @@ impl Worker<'_> {
         let stream_index = publisher.take_stream();
         let stream = &mut self.streams[stream_index];
         let packet_id = publisher.take_packet_id(stream.message.qos);
-        publisher.outstanding += 1;
-        self.in_flight += if stream.message.qos > 0 { 2 } else { 1 };
+        let is_awaited = stream.is_received();
+        publisher.outstanding += usize::from(is_awaited);
+        self.in_flight += u64::from(is_awaited) + u64::from(stream.message.qos > 0);
         self.published += 1;
         let sequence = stream.send();
         stream.template.append(&mut self.output, packet_id);

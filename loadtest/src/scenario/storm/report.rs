@@ -23,7 +23,8 @@ pub struct StormReport {
     pub failed: bool,
 }
 
-/// Latency of the steady traffic, by the phase in which a message was due.
+/// Latency of the steady traffic, by the phase in which a message was due. The storm's lasts until all clients are in, and
+/// at least half a second.
 #[derive(Debug, serde::Serialize)]
 pub struct Established {
     pub quiet: Option<Summary>,
