@@ -4,26 +4,28 @@
 //! time it is ready, whatever was freed by what arrived is sent at once with one write for each publisher, and the clock
 //! is read once for each read and each write, not for each message.
 
+mod build;
 mod receive;
 mod send;
+mod subscriber;
 
 use super::link::Link;
-use super::plan::{Group, Topic};
+use super::plan::Group;
 use super::poller::{Poller, Readiness};
 use super::publisher::Publisher;
 use super::stream::Stream;
 use crate::faults::Faults;
-use crate::ledger::Ledger;
 use crate::measure::Clock;
 use crate::measure::latency::Latencies;
 use crate::message::PayloadWriter;
 use crate::mqtt::Version;
-use crate::mqtt::encode::{self, PublishTemplate};
+use crate::mqtt::encode;
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use subscriber::{Expected, Subscriber};
 
 /// What the messages of a run have in common.
 #[derive(Clone, Copy, Debug)]
@@ -155,43 +157,6 @@ enum Role {
     Subscriber(usize),
 }
 
-/// The streams a subscriber receives.
-#[derive(Debug)]
-struct Subscriber {
-    qos: u8,
-    /// The first stream it receives.
-    first_stream: usize,
-    /// For each stream from the first it receives to the last, the index in `expected`, or `NOT_EXPECTED`.
-    expected_of_stream: Vec<u32>,
-    expected: Vec<Expected>,
-}
-
-/// One stream at one subscriber.
-#[derive(Debug, Default)]
-struct Expected {
-    ledger: Ledger,
-    /// The share group the subscriber gets it in; otherwise it gets all of it.
-    share: Option<usize>,
-}
-
-const NOT_EXPECTED: u32 = u32::MAX;
-
-impl Subscriber {
-    fn expect(&mut self, stream: usize, share: Option<usize>) {
-        if self.expected.is_empty() {
-            self.first_stream = stream;
-        }
-        self.expected_of_stream.resize(stream - self.first_stream, NOT_EXPECTED);
-        self.expected_of_stream.push(self.expected.len() as u32);
-        self.expected.push(Expected { ledger: Ledger::default(), share });
-    }
-
-    fn expected(&mut self, stream: usize) -> Option<&mut Expected> {
-        let index = *self.expected_of_stream.get(stream.checked_sub(self.first_stream)?)?;
-        self.expected.get_mut(index as usize)
-    }
-}
-
 /// Publishers that take turns at a fixed rate.
 #[derive(Debug)]
 struct Schedule {
@@ -225,7 +190,7 @@ impl<'a> Worker<'a> {
             publishers: Vec::new(),
             subscribers: Vec::new(),
             streams: Vec::new(),
-            payloads: PayloadWriter::new(longest_payload(groups)),
+            payloads: PayloadWriter::new(build::longest_payload(groups)),
             freed: Vec::new(),
             in_flight: 0,
             delivered: 0,
@@ -320,62 +285,6 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn add_group(&mut self, group: &Group, links: &mut impl Iterator<Item = Link>) -> io::Result<()> {
-        let (first_subscriber, mut first_publisher) = (self.subscribers.len(), self.publishers.len());
-        for subscriber in &group.subscribers {
-            let role = Role::Subscriber(self.subscribers.len());
-            self.add_connection(links.next().expect("a link for each subscriber"), role)?;
-            self.subscribers.push(Subscriber {
-                qos: subscriber.qos,
-                first_stream: 0,
-                expected_of_stream: Vec::new(),
-                expected: Vec::new(),
-            });
-        }
-        for topics in &group.publishers {
-            let link = links.next().expect("a link for each publisher");
-            let (receive_maximum, publisher) = (link.receive_maximum, self.publishers.len());
-            let streams = self.streams.len()..self.streams.len() + topics.len();
-            self.publishers.push(Publisher::new(self.connections.len(), streams, receive_maximum));
-            self.add_connection(link, Role::Publisher(publisher))?;
-            topics.iter().for_each(|topic| self.add_stream(topic, publisher, first_subscriber));
-        }
-        for &(publishers, rate) in &group.rates {
-            self.add_schedule(first_publisher..first_publisher + publishers, rate);
-            first_publisher += publishers;
-        }
-        Ok(())
-    }
-
-    fn add_stream(&mut self, topic: &Topic, publisher: usize, first_subscriber: usize) {
-        let stream = self.streams.len();
-        for &receiver in &topic.receivers {
-            self.subscribers[first_subscriber + receiver].expect(stream, None);
-        }
-        for (share, members) in topic.shares.iter().enumerate() {
-            for &member in members {
-                self.subscribers[first_subscriber + member].expect(stream, Some(share));
-            }
-        }
-        let message = topic.message;
-        let template =
-            PublishTemplate::new(self.traffic.version, &topic.name, message.qos, message.retain, message.payload_bytes);
-        let (receivers, shares) = (topic.receivers.len(), topic.shares.len());
-        let is_bounded = receivers + shares > 0 || matches!(self.traffic.pace, Pace::Rate(_));
-        assert!(is_bounded, "nobody would receive {}, so nothing would bound its sending", topic.name);
-        self.streams.push(Stream::new(topic.name.clone(), message, template, publisher, receivers, shares));
-    }
-
-    fn add_schedule(&mut self, publishers: std::ops::Range<usize>, rate: f64) {
-        self.schedules.push(Schedule { publishers, interval_ns: 1e9 / rate, scheduled: 0 });
-    }
-
-    fn add_connection(&mut self, link: Link, role: Role) -> io::Result<()> {
-        self.poller.add(link.socket(), self.connections.len(), false)?;
-        self.connections.push(Connection { link, role, awaits_room: false, closed: false });
-        Ok(())
-    }
-
     /// After the end of sending: whether all has arrived, and no surplus copy came for a while, or patience is over.
     fn is_done(&self, now_ns: u64) -> bool {
         let last_ns = self.last_arrival_ns.max(self.until_ns);
@@ -422,10 +331,9 @@ impl<'a> Worker<'a> {
         for subscriber in &self.subscribers {
             for (offset, &index) in subscriber.expected_of_stream.iter().enumerate() {
                 let sent = self.streams[subscriber.first_stream + offset].sent();
-                match subscriber.expected.get(index as usize) {
-                    Some(Expected { ledger, share: None }) => faults.lost += ledger.lost(sent),
-                    // What a share group has lost is judged over all its members.
-                    Some(Expected { share: Some(_), .. }) | None => {}
+                // What a share group has lost is judged over all its members.
+                if let Some(Expected { ledger, share: None }) = subscriber.expected.get(index as usize) {
+                    faults.lost += ledger.lost(sent);
                 }
             }
         }
@@ -435,9 +343,4 @@ impl<'a> Worker<'a> {
         faults.unacknowledged +=
             self.publishers.iter().map(|publisher| u64::from(publisher.unacknowledged())).sum::<u64>();
     }
-}
-
-fn longest_payload(groups: &[Group]) -> usize {
-    let topics = groups.iter().flat_map(|group| group.publishers.iter().flatten());
-    topics.map(|topic| topic.message.payload_bytes).max().unwrap_or(0)
 }
