@@ -119,7 +119,7 @@ pub fn dial_options(
         keep_alive_seconds,
         concurrency: target.dial_concurrency,
         source_addresses: target.source_addresses.unwrap_or(default_source_addresses(connections)),
-        patience: Duration::from_secs_f64(target.patience.max(1.0)),
+        patience: target.answer_patience(),
     })
 }
 

@@ -257,7 +257,7 @@ fn command(scenario: &str, fault: Fault, whom: &'static str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmq-load"));
     command.args(scenario.split(' ')).args(["--port", &port]);
     if !scenario.contains("--patience") {
-        command.args(["--patience", "1"]);
+        command.args(["--patience", "2"]);
     }
     command
 }

@@ -1,7 +1,7 @@
 //! Scenarios about connections that come and go.
 
 use super::TargetArgs;
-use super::values::{at_least_one, payload_bytes, positive};
+use super::values::{at_least_one, not_negative, payload_bytes, positive};
 use crate::mqtt::Session;
 use clap::Args;
 
@@ -49,7 +49,7 @@ pub struct StormArgs {
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
     pub qos: u8,
     /// Seconds before the quiet phase, which do not count
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = not_negative)]
     pub warmup: f64,
     /// Measured seconds before the storm
     #[arg(long, default_value_t = 5.0, value_parser = positive)]

@@ -1,7 +1,7 @@
 //! Scenarios in which something goes on beside the messages: slow readers, hours, a whole site.
 
 use super::TargetArgs;
-use super::values::{at_least_one, payload_bytes, positive};
+use super::values::{at_least_one, not_negative, payload_bytes, positive};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub struct SlowArgs {
     #[arg(long, default_value_t = 5, value_parser = at_least_one)]
     pub slow: usize,
     /// Bytes per second that each of these reads; zero reads nothing until the end
-    #[arg(long, default_value_t = 0.0, value_name = "BYTES_PER_SECOND")]
+    #[arg(long, default_value_t = 0.0, value_parser = not_negative, value_name = "BYTES_PER_SECOND")]
     pub slow_rate: f64,
     /// Messages per second, at fixed times
     #[arg(long, default_value_t = 1_000.0, value_parser = positive)]
@@ -32,9 +32,9 @@ pub struct SlowArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct SoakArgs {
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = not_negative)]
     pub hours: f64,
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = not_negative)]
     pub minutes: f64,
     #[arg(long, default_value_t = 50, value_parser = at_least_one)]
     pub pairs: usize,

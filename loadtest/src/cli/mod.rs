@@ -77,6 +77,8 @@ mod tests {
             ["pairs", "--window", "0"],
             ["pairs", "--qos", "3"],
             ["pairs", "--rate", "0"],
+            ["storm", "--warmup", "-1"],
+            ["slow", "--slow-rate", "inf"],
         ] {
             assert!(Cli::try_parse_from(["ringmq-load"].iter().chain(&bad)).is_err(), "{bad:?}");
         }

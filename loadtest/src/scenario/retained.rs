@@ -32,7 +32,7 @@ pub fn run(args: &RetainedArgs) -> anyhow::Result<bool> {
     let options = dial_options(&args.target, count, args.qos, 0)?;
     let (mut publishers, subscribers) = (dial(&publishers, &options)?, dial(&subscribers, &options)?);
     let (meter, run) = (Meter::new(args.target.broker_pid), run_number());
-    let patience = Duration::from_secs_f64(args.target.patience.max(1.0));
+    let patience = args.target.answer_patience();
     let drive = Drive { version: args.target.mqtt, window: args.window, patience };
     thread::sleep(SETTLE);
     let memory_before = meter.memory()?;

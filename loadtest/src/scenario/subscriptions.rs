@@ -29,11 +29,7 @@ pub fn run(args: &SubscriptionsArgs) -> anyhow::Result<bool> {
     let mut links = dial(&clients, &dial_options(&args.target, clients.len(), args.qos, 0)?)?;
     let publisher = links.pop().expect("it was dialed");
     let meter = Meter::new(args.target.broker_pid);
-    let drive = Drive {
-        version: args.target.mqtt,
-        window: PACKETS_IN_FLIGHT,
-        patience: Duration::from_secs_f64(args.target.patience.max(1.0)),
-    };
+    let drive = Drive { version: args.target.mqtt, window: PACKETS_IN_FLIGHT, patience: args.target.answer_patience() };
     let memory_connected = settled_memory(&meter)?;
     let (subscribing, latency) = {
         let phase = meter.begin()?;

@@ -8,7 +8,6 @@ use crate::mqtt::encode::PublishTemplate;
 use crate::mqtt::scan::Packet;
 use crate::run::dial_options;
 use anyhow::ensure;
-use std::time::Duration;
 
 struct Cleaning<'a> {
     rest: std::slice::Iter<'a, String>,
@@ -35,7 +34,7 @@ pub fn run(topics: &[String], target: &TargetArgs, prefix: &str) -> anyhow::Resu
     }
     let client = Client { client_id: format!("{}-clean", prefix.replace('/', "-")), filters: Vec::new() };
     let mut links = dial(&[client], &dial_options(target, 1, 0, 0)?)?;
-    let patience = Duration::from_secs_f64(target.patience.max(1.0));
+    let patience = target.answer_patience();
     let drive = Drive { version: target.mqtt, window: 100, patience };
     drive.run(&mut links, &mut Cleaning { rest: topics.iter(), version: target.mqtt }, |_| {})?;
     Ok(())

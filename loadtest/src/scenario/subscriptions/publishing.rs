@@ -102,7 +102,7 @@ fn not_matching(
         published: 0,
     };
     let window = if args.qos == 0 { args.window.div_ceil(BATCH) } else { args.window };
-    let patience = Duration::from_secs_f64(args.target.patience.max(1.0));
+    let patience = args.target.answer_patience();
     let drive = Drive { version: args.target.mqtt, window, patience };
     let phase = meter.begin()?;
     let latencies = drive.run(publisher, &mut requests, |_| progress_line::say("publishing to topics none matches"))?;
