@@ -1,6 +1,7 @@
 //! The messages of a scenario, their pace and their time.
 
 use super::values::{at_least_one, payload_bytes, positive};
+use crate::engine::plan::Message;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -32,4 +33,10 @@ pub struct LoadArgs {
     /// Write the latencies of each second to this file, as an interval log of HdrHistogram
     #[arg(long, value_name = "FILE")]
     pub hdr: Option<PathBuf>,
+}
+
+impl LoadArgs {
+    pub fn message(&self) -> Message {
+        Message { qos: self.qos, payload_bytes: self.payload, retain: false, part: 0 }
+    }
 }

@@ -61,9 +61,17 @@ pub struct TreeArgs {
     /// Devices of each line; each is a publisher with four topics
     #[arg(long, default_value_t = 4, value_parser = at_least_one)]
     pub devices: usize,
-    /// Subscribers whose filters never match
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 200, value_parser = at_least_one)]
+    pub subscribers: usize,
+    /// Filters of each subscriber: exact, with +, with #, and with both; they overlap only between subscribers
+    #[arg(long, default_value_t = 10, value_parser = at_least_one)]
+    pub filters: usize,
+    /// More subscribers, whose filters never match
+    #[arg(long, default_value_t = 0)]
     pub bystanders: usize,
+    /// Another seed puts the filters elsewhere in the tree
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
     #[command(flatten)]
     pub load: LoadArgs,
     #[command(flatten)]

@@ -1,17 +1,23 @@
 //! The command line: one file of arguments for each family of scenarios, and what they have in common.
 
 mod compare;
+mod connections;
+mod endurance;
 mod idle;
 mod load;
 mod messages;
+mod state;
 mod target;
 mod values;
 
 use clap::{Parser, Subcommand};
 pub use compare::{CompareArgs, ReportArgs};
+pub use connections::{ConnectArgs, StormArgs};
+pub use endurance::{SiteArgs, SlowArgs, SoakArgs};
 pub use idle::IdleArgs;
 pub use load::LoadArgs;
 pub use messages::{FanInArgs, FanOutArgs, PairsArgs, SharedArgs, TreeArgs};
+pub use state::{FilterKind, RetainedArgs, SubscriptionsArgs};
 pub use target::TargetArgs;
 
 /// Loads an MQTT broker and tells what it costs: latency, broker CPU per message, bytes per connection, and every fault.
@@ -36,6 +42,20 @@ pub enum Command {
     Tree(TreeArgs),
     /// Connections that do nothing: bytes for each, and CPU for a ping or a message to each
     Idle(IdleArgs),
+    /// Clients that connect, as fast as they can or at a rate
+    Connect(ConnectArgs),
+    /// Thousands of clients that lose their connections at once, beside steady traffic
+    Storm(StormArgs),
+    /// Subscriptions by the million: bytes and CPU for each, and publishing beside them
+    Subscriptions(SubscriptionsArgs),
+    /// Retained messages: bytes of each, and their replay to subscribers
+    Retained(RetainedArgs),
+    /// Subscribers that read slowly or not at all, beside others that must not notice
+    Slow(SlowArgs),
+    /// Hours of steady traffic beside clients that come and go: faults and memory growth
+    Soak(SoakArgs),
+    /// A mix of sensors, dashboards, commands and more, from a file
+    Site(SiteArgs),
     /// Brokers in turns, A B C A B C, each round on a fresh one; medians and ratios
     Compare(CompareArgs),
     /// Results of earlier runs beside each other
@@ -59,6 +79,8 @@ mod tests {
             ["pairs", "--window", "0"],
             ["pairs", "--qos", "3"],
             ["pairs", "--rate", "0"],
+            ["storm", "--warmup", "-1"],
+            ["slow", "--slow-rate", "inf"],
         ] {
             assert!(Cli::try_parse_from(["ringmq-load"].iter().chain(&bad)).is_err(), "{bad:?}");
         }

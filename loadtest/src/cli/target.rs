@@ -4,6 +4,7 @@ use super::values::at_least_one;
 use crate::mqtt::Version;
 use clap::Args;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The broker and where to write results.
 #[derive(Clone, Debug, Args)]
@@ -38,4 +39,12 @@ pub struct TargetArgs {
     /// Seconds without any arrival after which what is missing counts as lost
     #[arg(long, default_value_t = 5.0, hide_short_help = true)]
     pub patience: f64,
+}
+
+impl TargetArgs {
+    /// How long to wait for an answer that must come: longer than for a message that may be lost, because a kernel
+    /// repeats a lost SYN only after one second and then three.
+    pub fn answer_patience(&self) -> Duration {
+        Duration::from_secs_f64(self.patience.max(4.0))
+    }
 }

@@ -17,6 +17,13 @@ pub fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+pub fn not_negative(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if value >= 0.0 && f64::is_finite(value) => Ok(value),
+        _ => Err("must be a number, zero or above".into()),
+    }
+}
+
 /// The Remaining Length of a packet bounds it from above; the topic takes some of that.
 pub fn payload_bytes(text: &str) -> Result<usize, String> {
     match text.parse() {

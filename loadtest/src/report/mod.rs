@@ -187,7 +187,7 @@ struct Document<'a, R> {
 }
 
 /// Writes the result of a scenario to the files that were asked for.
-pub fn write(target: &TargetArgs, report: &impl serde::Serialize) -> anyhow::Result<()> {
+pub fn write_files(target: &TargetArgs, report: &impl serde::Serialize) -> anyhow::Result<()> {
     let document = Document { report, origin: Origin::now() };
     if let Some(path) = &target.json {
         write_json(path, &document)?;

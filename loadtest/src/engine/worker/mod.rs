@@ -4,37 +4,39 @@
 //! time it is ready, whatever was freed by what arrived is sent at once with one write for each publisher, and the clock
 //! is read once for each read and each write, not for each message.
 
+mod build;
 mod receive;
 mod send;
+mod subscriber;
 
 use super::link::Link;
-use super::plan::{Delivery, Group};
+use super::plan::Group;
 use super::poller::{Poller, Readiness};
 use super::publisher::Publisher;
 use super::stream::Stream;
 use crate::faults::Faults;
-use crate::ledger::Ledger;
 use crate::measure::Clock;
 use crate::measure::intervals::{Cutter, Grid, Slice};
 use crate::measure::latency::Latencies;
 use crate::message::PayloadWriter;
 use crate::mqtt::Version;
-use crate::mqtt::encode::{self, PublishTemplate};
+use crate::mqtt::encode;
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use subscriber::{Expected, Subscriber};
 
 /// What the messages of a run have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Traffic {
     pub version: Version,
-    pub qos: u8,
-    pub payload_bytes: usize,
     pub pace: Pace,
     /// Number of the run, in every message.
     pub run: u32,
+    /// How many latencies to tell apart beside the total, by part of the traffic and phase of the run; zero for none.
+    pub parts: usize,
 }
 
 /// When the next message is sent.
@@ -42,7 +44,8 @@ pub struct Traffic {
 pub enum Pace {
     /// As soon as fewer than so many of the publisher's messages are on their way.
     Window(usize),
-    /// At fixed times, whether or not earlier ones have arrived: messages per second of this worker.
+    /// At fixed times, whether or not earlier ones have arrived: messages per second of this worker, unless its groups
+    /// have rates of their own.
     Rate(f64),
 }
 
@@ -72,7 +75,7 @@ impl Timeline {
     }
 }
 
-/// What a worker reports while it runs.
+/// What a worker reports while it runs, and what it is told.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Copies of messages that arrived.
@@ -81,6 +84,16 @@ pub struct Progress {
     pub published: AtomicU64,
     /// What happened in each interval that is over, where somebody wants to know.
     pub slices: Option<Mutex<Vec<Slice>>>,
+    /// Faults so far; copies passed over count as lost until they come late.
+    pub faults: AtomicU64,
+    /// Tells the worker to stop sending before its time.
+    pub stop: AtomicBool,
+    /// When the second and the third phase of the run began, in nanoseconds of its clock; zero until then. Latencies are
+    /// told apart by the phase in which a message was sent.
+    pub phases: [AtomicU64; 2],
+    /// Asks the worker to leave the latencies since the last time in `interval`.
+    pub wants_interval: AtomicBool,
+    pub interval: Mutex<Option<Latencies>>,
 }
 
 impl Progress {
@@ -106,9 +119,24 @@ pub struct Outcome {
     /// At a fixed rate: from when a message should have been sent to when it was. This is the generator's own delay, or
     /// the broker's flow control.
     pub send_delays: Latencies,
+    /// The same once more, by part and phase.
+    pub parts: Vec<Part>,
     pub faults: Faults,
     /// The first fault that has a story, such as why a connection ended.
     pub first_fault: Option<String>,
+}
+
+/// Latencies and send delays of one part of the traffic, or of one phase.
+#[derive(Debug)]
+pub struct Part {
+    pub latencies: Latencies,
+    pub send_delays: Latencies,
+}
+
+impl Part {
+    fn new() -> Self {
+        Self { latencies: Latencies::new(), send_delays: Latencies::new() }
+    }
 }
 
 /// One thread's connections and what they do.
@@ -131,8 +159,16 @@ pub struct Worker<'a> {
     last_arrival_ns: u64,
     /// Only where slices are wanted.
     cutter: Option<Cutter>,
-    /// Messages scheduled so far at a fixed rate.
-    scheduled: u64,
+    /// When sending ends.
+    until_ns: u64,
+    /// Which publishers send when, at fixed rates.
+    schedules: Vec<Schedule>,
+    /// When the later phases began; `u64::MAX` until then.
+    phases: [u64; 2],
+    /// Latencies since they were last asked for.
+    interval: Latencies,
+    /// Copies that later ones have overtaken and that have not come yet.
+    overtaken: u64,
     input: Vec<u8>,
     output: Vec<u8>,
     outcome: Outcome,
@@ -153,17 +189,14 @@ enum Role {
     Subscriber(usize),
 }
 
-/// The streams a subscriber receives.
+/// Publishers that take turns at a fixed rate.
 #[derive(Debug)]
-struct Subscriber {
-    /// The first stream of its group.
-    first_stream: usize,
-    /// For each stream of its group the index of its ledger, or `NOT_EXPECTED`.
-    ledger_of_stream: Vec<u32>,
-    ledgers: Vec<Ledger>,
+struct Schedule {
+    publishers: std::ops::Range<usize>,
+    interval_ns: f64,
+    /// Messages scheduled so far.
+    scheduled: u64,
 }
-
-const NOT_EXPECTED: u32 = u32::MAX;
 
 /// The longest sleep, so that the end of a run is not missed.
 const SLEEP_MAX: Duration = Duration::from_millis(20);
@@ -189,19 +222,24 @@ impl<'a> Worker<'a> {
             publishers: Vec::new(),
             subscribers: Vec::new(),
             streams: Vec::new(),
-            payloads: PayloadWriter::new(traffic.payload_bytes),
+            payloads: PayloadWriter::new(build::longest_payload(groups)),
             freed: Vec::new(),
             in_flight: 0,
             delivered: 0,
             published: 0,
             last_arrival_ns: 0,
             cutter: progress.slices.is_some().then(|| Cutter::new(timeline.grid(), timeline.start_ns)),
-            scheduled: 0,
+            until_ns: timeline.measure_until_ns,
+            schedules: Vec::new(),
+            phases: [u64::MAX; 2],
+            interval: Latencies::new(),
+            overtaken: 0,
             input: Vec::new(),
             output: Vec::new(),
             outcome: Outcome {
                 latencies: Latencies::new(),
                 send_delays: Latencies::new(),
+                parts: (0..traffic.parts).map(|_| Part::new()).collect(),
                 faults: Faults::default(),
                 first_fault: None,
             },
@@ -210,11 +248,32 @@ impl<'a> Worker<'a> {
         for group in groups {
             worker.add_group(group, &mut links)?;
         }
+        if let (Pace::Rate(rate), true) = (traffic.pace, worker.schedules.is_empty()) {
+            worker.add_schedule(0..worker.publishers.len(), rate);
+        }
         Ok(worker)
     }
 
-    /// Runs until everything was sent and has arrived, or nothing arrives any more.
-    pub fn run(mut self) -> io::Result<Outcome> {
+    /// Runs until everything was sent and has arrived, or nothing arrives any more, and says goodbye.
+    pub fn run(self) -> io::Result<Outcome> {
+        let (outcome, mut links) = self.run_and_keep()?;
+        let mut goodbye = Vec::new();
+        encode::disconnect(&mut goodbye);
+        for link in &mut links {
+            // The run is over: a broker that is gone by now has done its part.
+            let _ = link.send(&goodbye);
+        }
+        Ok(outcome)
+    }
+
+    /// Runs as [`Worker::run`] does, and returns the connections in their order.
+    pub fn run_and_keep(mut self) -> io::Result<(Outcome, Vec<Link>)> {
+        self.drive()?;
+        self.count_missing();
+        Ok((self.outcome, self.connections.into_iter().map(|connection| connection.link).collect()))
+    }
+
+    fn drive(&mut self) -> io::Result<()> {
         match self.traffic.pace {
             Pace::Window(_) => (0..self.publishers.len()).for_each(|publisher| self.publish(publisher)),
             // The kernel adds up to 50 µs to a sleep to save wake-ups, unless asked not to.
@@ -223,7 +282,8 @@ impl<'a> Worker<'a> {
         loop {
             let now_ns = self.timeline.clock.now_ns();
             self.leave_slices(now_ns);
-            if now_ns >= self.timeline.measure_until_ns && self.is_done(now_ns) {
+            self.obey(now_ns);
+            if now_ns >= self.until_ns && self.is_done(now_ns) {
                 break;
             }
             let sleep = self.schedule(now_ns);
@@ -234,8 +294,9 @@ impl<'a> Worker<'a> {
             self.poller.recycle(ready);
             self.progress.delivered.store(self.delivered, Ordering::Relaxed);
             self.progress.published.store(self.published, Ordering::Relaxed);
+            self.progress.faults.store(self.outcome.faults.total() + self.overtaken, Ordering::Relaxed);
         }
-        Ok(self.finish())
+        Ok(())
     }
 
     /// Ends the intervals of the time series whose time is over.
@@ -249,47 +310,29 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn add_group(&mut self, group: &Group, links: &mut impl Iterator<Item = Link>) -> io::Result<()> {
-        let first_stream = self.streams.len();
-        let stream_count = group.publishers.iter().map(Vec::len).sum();
-        let first_subscriber = self.subscribers.len();
-        for _ in &group.subscribers {
-            let role = Role::Subscriber(self.subscribers.len());
-            self.add_connection(links.next().expect("a link for each subscriber"), role)?;
-            let ledger_of_stream = vec![NOT_EXPECTED; stream_count];
-            self.subscribers.push(Subscriber { first_stream, ledger_of_stream, ledgers: Vec::new() });
-        }
-        for topics in &group.publishers {
-            let link = links.next().expect("a link for each publisher");
-            let (receive_maximum, publisher) = (link.receive_maximum, self.publishers.len());
-            let streams = self.streams.len()..self.streams.len() + topics.len();
-            self.publishers.push(Publisher::new(self.connections.len(), streams, receive_maximum));
-            self.add_connection(link, Role::Publisher(publisher))?;
-            for topic in topics {
-                assert!(!topic.receivers.is_empty(), "nobody would receive {}", topic.name);
-                for &receiver in &topic.receivers {
-                    let subscriber = &mut self.subscribers[first_subscriber + receiver];
-                    subscriber.ledger_of_stream[self.streams.len() - first_stream] = subscriber.ledgers.len() as u32;
-                    subscriber.ledgers.push(Ledger::default());
-                }
-                let Traffic { version, qos, payload_bytes, .. } = self.traffic;
-                let template = PublishTemplate::new(version, &topic.name, qos, payload_bytes);
-                let receivers = topic.receivers.len() as u32;
-                self.streams.push(Stream::new(topic.name.clone(), template, publisher, group.delivery, receivers));
-            }
-        }
-        Ok(())
+    /// The place of a message among the parts.
+    fn part(&self, stream: usize, sent_ns: u64) -> usize {
+        let phase = self.phases.iter().filter(|&&start_ns| sent_ns > start_ns).count();
+        self.streams[stream].message.part + phase
     }
 
-    fn add_connection(&mut self, link: Link, role: Role) -> io::Result<()> {
-        self.poller.add(link.socket(), self.connections.len(), false)?;
-        self.connections.push(Connection { link, role, awaits_room: false, closed: false });
-        Ok(())
+    /// Does what the run was told meanwhile.
+    fn obey(&mut self, now_ns: u64) {
+        if self.progress.stop.load(Ordering::Relaxed) {
+            self.until_ns = self.until_ns.min(now_ns);
+        }
+        for (phase, start) in self.phases.iter_mut().zip(&self.progress.phases) {
+            *phase = start.load(Ordering::Relaxed).wrapping_sub(1);
+        }
+        if self.progress.wants_interval.swap(false, Ordering::Relaxed) {
+            let latencies = std::mem::replace(&mut self.interval, Latencies::new());
+            *self.progress.interval.lock().expect("nobody panics with it") = Some(latencies);
+        }
     }
 
     /// After the end of sending: whether all has arrived, and no surplus copy came for a while, or patience is over.
     fn is_done(&self, now_ns: u64) -> bool {
-        let last_ns = self.last_arrival_ns.max(self.timeline.measure_until_ns);
+        let last_ns = self.last_arrival_ns.max(self.until_ns);
         let waits_to_send = self.publishers.iter().any(|publisher| !publisher.due_ns.is_empty());
         let quiet_ns = if self.in_flight > 0 || waits_to_send { self.timeline.patience_ns } else { LINGER_NS };
         now_ns >= last_ns + quiet_ns
@@ -327,27 +370,22 @@ impl<'a> Worker<'a> {
         self.outcome.first_fault.get_or_insert_with(|| format!("a connection ended: {reason}"));
     }
 
-    /// Says goodbye and counts what never came.
-    fn finish(mut self) -> Outcome {
-        self.output.clear();
-        encode::disconnect(&mut self.output);
-        for connection in self.connections.iter_mut().filter(|connection| !connection.closed) {
-            // The run is over: a broker that is gone by now has done its part.
-            let _ = connection.link.send(&self.output);
-        }
+    /// Counts what never came.
+    fn count_missing(&mut self) {
         let faults = &mut self.outcome.faults;
         for subscriber in &self.subscribers {
-            for (offset, &ledger) in subscriber.ledger_of_stream.iter().enumerate() {
-                let stream = &self.streams[subscriber.first_stream + offset];
-                if let (Delivery::Each, Some(ledger)) = (stream.delivery, subscriber.ledgers.get(ledger as usize)) {
-                    faults.lost += ledger.lost(stream.sent());
+            for (offset, &index) in subscriber.expected_of_stream.iter().enumerate() {
+                let sent = self.streams[subscriber.first_stream + offset].sent();
+                // What a share group has lost is judged over all its members.
+                if let Some(Expected { ledger, share: None }) = subscriber.expected.get(index as usize) {
+                    faults.lost += ledger.lost(sent);
                 }
             }
         }
-        let shared = self.streams.iter().filter(|stream| stream.delivery == Delivery::One);
-        faults.lost += shared.map(|stream| stream.members.lost(stream.sent())).sum::<u64>();
+        for stream in &self.streams {
+            faults.lost += stream.shares.iter().map(|ledger| ledger.lost(stream.sent())).sum::<u64>();
+        }
         faults.unacknowledged +=
             self.publishers.iter().map(|publisher| u64::from(publisher.unacknowledged())).sum::<u64>();
-        self.outcome
     }
 }

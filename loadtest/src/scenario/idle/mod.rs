@@ -78,7 +78,7 @@ fn conduct(args: &IdleArgs) -> anyhow::Result<bool> {
     let (ended, first_fault) = workers.finish()?;
     report.note(&ended, first_fault);
     report.print();
-    crate::report::write(&args.target, &report)?;
+    crate::report::write_files(&args.target, &report)?;
     Ok(!report.failed)
 }
 

@@ -78,8 +78,9 @@ impl<'a> Sweep<'a> {
             packet.clear();
             // Identifiers that are in use are at most a window apart.
             let packet_id = (index % usize::from(u16::MAX)) as u16 + 1;
-            PublishTemplate::new(version, &topic(prefix, index), qos, PAYLOAD_BYTES).append(&mut packet, packet_id);
-            payloads.append(&mut packet, &Header { run, stream: index as u32, sequence: 0, sent_ns: 0 });
+            PublishTemplate::new(version, &topic(prefix, index), qos, false, PAYLOAD_BYTES)
+                .append(&mut packet, packet_id);
+            payloads.append(&mut packet, &Header { run, stream: index as u32, sequence: 0, sent_ns: 0 }, PAYLOAD_BYTES);
             links[count].send(&packet)
         })
     }
@@ -184,7 +185,7 @@ impl<'a> Sweep<'a> {
 
     /// Whether a message is the one that this connection was to get.
     fn judge(&self, key: usize, publish: &Publish<'_>, progress: &mut Progress) {
-        match message::read(publish.payload, PAYLOAD_BYTES, self.run) {
+        match message::read(publish.payload, self.run).filter(|_| publish.payload.len() == PAYLOAD_BYTES) {
             None => progress.tally.faults.corrupted += 1,
             Some(header)
                 if header.stream as usize != key

@@ -112,7 +112,7 @@ fn connect(args: &IdleArgs, options: &DialOptions, prefix: &str, share: usize) -
     let clients: Vec<Client> = (0..share + usize::from(args.deliver))
         .map(|index| Client {
             client_id: format!("{}-{index}", prefix.replace('/', "-")),
-            filter: (args.subscribe && index < share).then(|| sweep::topic(prefix, index)),
+            filters: (args.subscribe && index < share).then(|| sweep::topic(prefix, index)).into_iter().collect(),
         })
         .collect();
     let step = share.div_ceil(PROGRESS_STEPS);
