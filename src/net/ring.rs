@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use io_uring::{EnterFlags, IoUring, opcode, squeue, types};
 
+use super::ring_alarm::Alarm;
 use super::ring_buffers::{BUFFER_GROUP, BufferRing, BufferRingConfig, ReceiveBuffer};
 use super::ring_in_flight::InFlight;
 use super::ring_notice::QuietNotice;
@@ -92,6 +93,7 @@ pub struct SocketRing {
     /// Where the read of the wake eventfd puts its eight bytes.
     pub(super) wake_value: ManuallyDrop<Box<u64>>,
     pub(super) wake_armed: bool,
+    pub(super) alarm: Alarm,
     backlog: VecDeque<squeue::Entry>,
     pub(super) starved: Vec<SocketId>,
     pub(super) spare: Vec<InFlight>,
@@ -113,6 +115,7 @@ pub(super) enum Operation {
     /// MSG_RING as it failed at its sender.
     MessageFailed,
     WakeRead,
+    Alarm,
     /// Nobody waits for it.
     Quiet,
 }
@@ -141,6 +144,7 @@ impl SocketRing {
             notice: Some(notice),
             wake_value: ManuallyDrop::new(Box::new(0)),
             wake_armed: false,
+            alarm: Alarm::new(),
             backlog: VecDeque::new(),
             starved: Vec::new(),
             spare: Vec::new(),
@@ -312,18 +316,6 @@ impl SocketRing {
         if nothing { Ok(()) } else { self.enter(0, None) }
     }
 
-    /// Hands queued entries to the kernel and sleeps until there is a completion, or `timeout` has passed.
-    ///
-    /// A small send that is queued does not end the sleep with its own completion, which comes in the same call and
-    /// about which there is nothing to do but to keep its buffer: a message then costs one system call and not two.
-    /// So the end of such a send may be reported as late as the timeout.
-    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let more_to_arm = self.arm_starved();
-        // Each of these sends gives just one completion in the call that submits it, so that one more is one to wake for.
-        let wait = if more_to_arm { 0 } else { 1 + self.sends_at_once };
-        self.enter(wait, timeout)
-    }
-
     /// What happened next, without a system call.
     #[inline]
     pub fn next_completion(&mut self) -> Option<Completion> {
@@ -374,7 +366,7 @@ impl SocketRing {
     }
 
     /// Arms as many starved receives as there are buffers; whether more could be armed at once.
-    fn arm_starved(&mut self) -> bool {
+    pub(super) fn arm_starved(&mut self) -> bool {
         if self.starved.is_empty() {
             return false;
         }

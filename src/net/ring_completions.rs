@@ -33,6 +33,9 @@ impl SocketRing {
                 self.arm_wake();
             }
             Some(Completion::Woken)
+        } else if operation == Operation::Alarm as u8 {
+            self.alarm.passed(slot);
+            None
         } else {
             debug_assert!(operation == Operation::Quiet as u8);
             None

@@ -44,6 +44,7 @@ impl Drop for SocketRing {
             ManuallyDrop::drop(&mut self.sockets);
             ManuallyDrop::drop(&mut self.buffers);
             ManuallyDrop::drop(&mut self.wake_value);
+            ManuallyDrop::drop(&mut self.alarm.timespec);
         }
     }
 }
