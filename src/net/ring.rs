@@ -50,6 +50,10 @@ pub enum Completion {
         socket: SocketId,
         buffer: ReceiveBuffer,
     },
+    /// There are bytes to [`read`](SocketRing::read), or the end.
+    Readable {
+        socket: SocketId,
+    },
     /// The peer has ended its side, or the transport failed: nothing more will be received. The socket is still to be closed.
     Ended {
         socket: SocketId,
@@ -227,14 +231,24 @@ impl SocketRing {
         self.sockets.remove(id).map(|socket| socket.fd)
     }
 
-    /// Receives one chunk.
-    pub fn receive_once(&mut self, id: SocketId) {
-        self.arm_receive(id, false);
+    /// Reports once that bytes are there, with [`Completion::Readable`], and leaves them where they are.
+    pub fn watch(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        assert!(socket.receiving == Receiving::No, "one receive at a time on each socket");
+        socket.receiving = Receiving::Watched;
+        let entry = opcode::PollAdd::new(types::Fd(socket.fd.as_raw_fd()), libc::POLLIN as u32).build();
+        self.push(entry.user_data(user_data(Operation::Receive, id.slot, id.generation)));
+    }
+
+    /// Reads what is there after [`Completion::Readable`], at most as much as `into` holds, without waiting. 0 is the end.
+    pub fn read(&mut self, id: SocketId, into: &mut [u8]) -> io::Result<usize> {
+        let Some(socket) = self.sockets.get_mut(id) else { return Ok(0) };
+        Ok(rustix::net::recv(&socket.fd, into, rustix::net::RecvFlags::DONTWAIT)?.0)
     }
 
     /// Receives until the end.
     pub fn receive(&mut self, id: SocketId) {
-        self.arm_receive(id, true);
+        self.arm_receive(id);
     }
 
     /// The bytes of a chunk.
@@ -271,7 +285,7 @@ impl SocketRing {
             return;
         }
         socket.closing = true;
-        if matches!(socket.receiving, Receiving::Starved { .. }) {
+        if socket.receiving == Receiving::Starved {
             socket.receiving = Receiving::No;
         }
         if socket.receiving != Receiving::No || socket.sending.is_some() {
@@ -341,27 +355,18 @@ impl SocketRing {
         self.push(entry.user_data(user_data(Operation::WakeRead, 0, 0)));
     }
 
-    pub(super) fn arm_receive(&mut self, id: SocketId, multishot: bool) {
+    pub(super) fn arm_receive(&mut self, id: SocketId) {
         let available = self.buffers.available();
         let Some(socket) = self.sockets.get_mut(id) else { return };
         assert!(socket.receiving == Receiving::No, "one receive at a time on each socket");
         if available == 0 {
             // It would fail at once if there is data, and cost a completion.
-            socket.receiving = Receiving::Starved { multishot };
+            socket.receiving = Receiving::Starved;
             self.starved.push(id);
             return;
         }
-        let descriptor = types::Fd(socket.fd.as_raw_fd());
-        let entry = if multishot {
-            socket.receiving = Receiving::Multishot;
-            opcode::RecvMulti::new(descriptor, BUFFER_GROUP).build()
-        } else {
-            socket.receiving = Receiving::Once;
-            opcode::Recv::new(descriptor, std::ptr::null_mut(), 0)
-                .buf_group(BUFFER_GROUP)
-                .build()
-                .flags(squeue::Flags::BUFFER_SELECT)
-        };
+        socket.receiving = Receiving::Multishot;
+        let entry = opcode::RecvMulti::new(types::Fd(socket.fd.as_raw_fd()), BUFFER_GROUP).build();
         self.push(entry.user_data(user_data(Operation::Receive, id.slot, id.generation)));
     }
 
@@ -374,9 +379,9 @@ impl SocketRing {
         let fed: Vec<SocketId> = self.starved.drain(..count).collect();
         for id in fed {
             let Some(socket) = self.sockets.get_mut(id) else { continue };
-            if let Receiving::Starved { multishot } = socket.receiving {
+            if socket.receiving == Receiving::Starved {
                 socket.receiving = Receiving::No;
-                self.arm_receive(id, multishot);
+                self.arm_receive(id);
             }
         }
         !self.starved.is_empty() && self.buffers.available() > 0
