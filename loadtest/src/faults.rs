@@ -35,6 +35,13 @@ impl Faults {
         self.disconnected += other.disconnected;
     }
 
+    /// Faults of all kinds.
+    pub fn total(&self) -> u64 {
+        let Self { lost, duplicated, reordered, corrupted, misdelivered, protocol, unacknowledged, disconnected } =
+            self;
+        lost + duplicated + reordered + corrupted + misdelivered + protocol + unacknowledged + disconnected
+    }
+
     pub fn any(&self) -> bool {
         *self != Self::default()
     }

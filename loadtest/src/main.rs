@@ -33,8 +33,17 @@ fn main() -> ExitCode {
         Command::FanOut(args) => run::run(scenario::fan_out::plan(args, &prefix), &args.load, &args.target),
         Command::FanIn(args) => run::run(scenario::fan_in::plan(args, &prefix), &args.load, &args.target),
         Command::Shared(args) => run::run(scenario::shared::plan(args, &prefix), &args.load, &args.target),
-        Command::Tree(args) => run::run(scenario::tree::plan(args, &prefix), &args.load, &args.target),
+        Command::Tree(args) => {
+            scenario::tree::plan(args, &prefix).and_then(|plan| run::run(plan, &args.load, &args.target))
+        }
         Command::Idle(args) => scenario::idle::run(args),
+        Command::Connect(args) => scenario::connect::run(args),
+        Command::Storm(args) => scenario::storm::run(args),
+        Command::Subscriptions(args) => scenario::subscriptions::run(args),
+        Command::Retained(args) => scenario::retained::run(args),
+        Command::Slow(args) => scenario::slow::run(args),
+        Command::Soak(args) => scenario::soak::run(args),
+        Command::Site(args) => scenario::site::run(args),
         Command::Compare(args) => compare::run(args),
     };
     match passed {

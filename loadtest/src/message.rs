@@ -22,11 +22,10 @@ pub struct Header {
     pub sent_ns: u64,
 }
 
-/// Writes payloads of one size.
+/// Writes payloads up to a size.
 #[derive(Debug)]
 pub struct PayloadWriter {
-    filling_bytes: usize,
-    /// Longer than the filling by `FILLING_SHIFTS`: each message takes its filling from another start.
+    /// Longer than the longest filling by `FILLING_SHIFTS`: each message takes its filling from another start.
     pattern: Vec<u8>,
 }
 
@@ -34,16 +33,18 @@ pub struct PayloadWriter {
 const FILLING_SHIFTS: usize = 251;
 
 impl PayloadWriter {
-    /// # Panics
-    /// If `payload_bytes` is below [`PAYLOAD_BYTES_MIN`]; the command line refuses that.
-    pub fn new(payload_bytes: usize) -> Self {
-        let filling_bytes = payload_bytes.checked_sub(PAYLOAD_BYTES_MIN).expect("the payload holds its header");
+    pub fn new(payload_bytes_max: usize) -> Self {
+        let filling_bytes = payload_bytes_max.saturating_sub(PAYLOAD_BYTES_MIN);
         let pattern =
             (0..filling_bytes + FILLING_SHIFTS).map(|index| (index * 167 + (index >> 8) * 59) as u8).collect();
-        Self { filling_bytes, pattern }
+        Self { pattern }
     }
 
-    pub fn append(&self, out: &mut Vec<u8>, header: &Header) {
+    /// Appends a payload of `payload_bytes`.
+    ///
+    /// # Panics
+    /// If that is below [`PAYLOAD_BYTES_MIN`] or above the largest; the command line refuses that.
+    pub fn append(&self, out: &mut Vec<u8>, header: &Header, payload_bytes: usize) {
         let start = out.len();
         let mut fields = [0; PAYLOAD_BYTES_MIN];
         fields[8..12].copy_from_slice(&header.run.to_le_bytes());
@@ -52,15 +53,15 @@ impl PayloadWriter {
         fields[24..32].copy_from_slice(&header.sent_ns.to_le_bytes());
         out.extend_from_slice(&fields);
         let shift = (header.sequence % FILLING_SHIFTS as u64) as usize;
-        out.extend_from_slice(&self.pattern[shift..shift + self.filling_bytes]);
+        out.extend_from_slice(&self.pattern[shift..shift + payload_bytes - PAYLOAD_BYTES_MIN]);
         let sum = checksum(&out[start + 8..]);
         out[start..start + 8].copy_from_slice(&sum.to_le_bytes());
     }
 }
 
 /// Reads a payload back; `None` means that it is not what was sent, or not of this run.
-pub fn read(payload: &[u8], payload_bytes: usize, run: u32) -> Option<Header> {
-    if payload.len() != payload_bytes || payload_bytes < PAYLOAD_BYTES_MIN {
+pub fn read(payload: &[u8], run: u32) -> Option<Header> {
+    if payload.len() < PAYLOAD_BYTES_MIN {
         return None;
     }
     if checksum(&payload[8..]) != word(&payload[..8]) {
@@ -106,14 +107,14 @@ mod tests {
 
     fn payload(bytes: usize, header: &Header) -> Vec<u8> {
         let mut out = vec![0xEE; 5];
-        PayloadWriter::new(bytes).append(&mut out, header);
+        PayloadWriter::new(bytes).append(&mut out, header, bytes);
         out.split_off(5)
     }
 
     #[test]
     fn what_was_written_is_read_at_any_size() {
         for bytes in (32..=100).chain([1_000, 65_536]) {
-            assert_eq!(read(&payload(bytes, &HEADER), bytes, 77), Some(HEADER), "{bytes} bytes");
+            assert_eq!(read(&payload(bytes, &HEADER), 77), Some(HEADER), "{bytes} bytes");
         }
     }
 
@@ -124,7 +125,7 @@ mod tests {
             for bit in 0..bytes * 8 {
                 let mut bad = good.clone();
                 bad[bit / 8] ^= 1 << (bit % 8);
-                assert_eq!(read(&bad, bytes, 77), None, "bit {bit} of {bytes} bytes");
+                assert_eq!(read(&bad, 77), None, "bit {bit} of {bytes} bytes");
             }
         }
     }
@@ -134,14 +135,14 @@ mod tests {
         let first = payload(256, &HEADER);
         let second = payload(256, &Header { sequence: HEADER.sequence + 1, ..HEADER });
         let mixed = [&first[..128], &second[128..]].concat();
-        assert_eq!(read(&mixed, 256, 77), None);
+        assert_eq!(read(&mixed, 77), None);
     }
 
     #[test]
     fn other_lengths_and_other_runs_are_refused() {
         let good = payload(64, &HEADER);
-        assert_eq!(read(&good[..63], 64, 77), None);
-        assert_eq!(read(&good, 64, 78), None);
-        assert_eq!(read(b"", 64, 77), None);
+        assert_eq!(read(&good[..63], 77), None);
+        assert_eq!(read(&good, 78), None);
+        assert_eq!(read(b"", 77), None);
     }
 }

@@ -10,6 +10,7 @@ use crate::measure::Clock;
 use crate::measure::cpu::CpuSample;
 use crate::measure::latency::Latencies;
 use crate::measure::memory::Memory;
+use crate::mqtt::Session;
 use crate::report::{BrokerReport, GeneratorReport, Report, progress_line};
 use anyhow::Context;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -44,7 +45,7 @@ pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<b
     for (groups, progress) in shares.iter().zip(&progress) {
         let share = groups.len() as f64 / plan.groups.len() as f64;
         let pace = load.rate.map_or(Pace::Window(load.window), |rate| Pace::Rate(rate * share));
-        let traffic = Traffic { version: target.mqtt, qos: load.qos, payload_bytes: load.payload, pace, run };
+        let traffic = Traffic { version: target.mqtt, pace, run, parts: 0 };
         let links: Vec<Link> =
             links.by_ref().take(groups.iter().map(|group| clients_of(group).count()).sum()).collect();
         workers.push(Worker::new(traffic, timeline, progress, groups, links)?);
@@ -113,6 +114,7 @@ pub fn dial_options(
     Ok(DialOptions {
         address: resolve(&target.host, target.port)?,
         version: target.mqtt,
+        session: Session::Clean,
         qos,
         keep_alive_seconds,
         concurrency: target.dial_concurrency,
@@ -137,14 +139,17 @@ fn share_groups(groups: &[Group], threads: usize) -> Vec<Vec<Group>> {
 }
 
 /// The connections of a group in the order a worker takes them: subscribers, then publishers.
-fn clients_of(group: &Group) -> impl Iterator<Item = Client> + '_ {
+pub fn clients_of(group: &Group) -> impl Iterator<Item = Client> + '_ {
     let name = group.publishers[0][0].name.replace('/', "-");
     let subscribers = group.subscribers.iter().enumerate().map({
         let name = name.clone();
-        move |(index, filter)| Client { client_id: format!("{name}-sub-{index}"), filter: Some(filter.clone()) }
+        move |(index, subscriber)| Client {
+            client_id: format!("{name}-sub-{index}"),
+            filters: subscriber.filters.clone(),
+        }
     });
-    let publishers =
-        (0..group.publishers.len()).map(move |index| Client { client_id: format!("{name}-pub-{index}"), filter: None });
+    let publishers = (0..group.publishers.len())
+        .map(move |index| Client { client_id: format!("{name}-pub-{index}"), filters: Vec::new() });
     subscribers.chain(publishers)
 }
 
@@ -265,6 +270,7 @@ fn merge(outcomes: Vec<std::io::Result<Outcome>>) -> anyhow::Result<Outcome> {
     let mut merged = Outcome {
         latencies: Latencies::new(),
         send_delays: Latencies::new(),
+        parts: Vec::new(),
         faults: Faults::default(),
         first_fault: None,
     };

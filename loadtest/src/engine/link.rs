@@ -32,14 +32,20 @@ impl Link {
         &self.socket
     }
 
-    /// Reads once. Returns how much of `input` is filled, what was kept of the last packet included; `None` when nothing
-    /// was there. A connection closed by the broker is an `UnexpectedEof`.
+    /// Reads once, as [`Link::receive_at_most`] without a limit.
     pub fn receive(&mut self, input: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        self.receive_at_most(input, usize::MAX)
+    }
+
+    /// Reads at most `limit` bytes once. Returns how much of `input` is filled, what was kept of the last packet included; `None` when nothing
+    /// was there. A connection closed by the broker is an `UnexpectedEof`.
+    pub fn receive_at_most(&mut self, input: &mut Vec<u8>, limit: usize) -> io::Result<Option<usize>> {
         let kept = self.partial.len();
         if input.len() < kept + READ_BYTES_MIN {
             input.resize(kept + INPUT_BYTES, 0);
         }
-        match (&self.socket).read(&mut input[kept..]) {
+        let end = input.len().min(kept.saturating_add(limit));
+        match (&self.socket).read(&mut input[kept..end]) {
             Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the broker closed the connection")),
             Ok(length) => {
                 input[..kept].copy_from_slice(&self.partial);

@@ -1,13 +1,15 @@
 //! Connections and the loops that drive them: epoll, non-blocking sockets, many connections on one thread.
 //!
-//! A run has two parts. [`dial`] opens every connection and makes its subscriptions; that is timed but is not the
+//! A run has two parts. [`dial`] with a [`fleet`] opens every connection and makes its subscriptions; that is timed but is not the
 //! measured load. Then each [`worker`] thread owns the connections of some groups and moves messages until the end.
 
 pub mod dial;
+pub mod fleet;
 pub mod link;
 pub mod plan;
 pub mod poller;
 pub mod publisher;
+pub mod requests;
 mod source;
 pub mod stream;
 pub mod worker;

@@ -34,6 +34,11 @@ impl Publisher {
         stream
     }
 
+    /// What [`Publisher::take_stream`] will return.
+    pub fn next_stream(&self) -> usize {
+        self.next_stream
+    }
+
     /// Whether the broker's Receive Maximum leaves room for one more QoS 1 or 2 message.
     pub fn has_quota(&self) -> bool {
         self.packet_ids.in_use() < self.receive_maximum

@@ -1,6 +1,6 @@
 //! One publisher's messages on one topic: what was sent, and which of them are still on their way.
 
-use super::plan::Delivery;
+use super::plan::Message;
 use crate::ledger::Ledger;
 use crate::mqtt::encode::PublishTemplate;
 use std::collections::VecDeque;
@@ -9,12 +9,12 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub struct Stream {
     pub topic: String,
+    pub message: Message,
     pub template: PublishTemplate,
     /// Index of the publisher in its worker.
     pub publisher: usize,
-    pub delivery: Delivery,
-    /// Arrivals at any member, where only one of them gets a message; unused otherwise.
-    pub members: Ledger,
+    /// For each share group the arrivals at any of its members.
+    pub shares: Vec<Ledger>,
     /// Copies that each message must arrive in.
     copies: u32,
     sent: u64,
@@ -24,14 +24,22 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub fn new(topic: String, template: PublishTemplate, publisher: usize, delivery: Delivery, receivers: u32) -> Self {
+    /// A stream to so many receivers and share groups.
+    pub fn new(
+        topic: String,
+        message: Message,
+        template: PublishTemplate,
+        publisher: usize,
+        receivers: usize,
+        shares: usize,
+    ) -> Self {
         Self {
             topic,
+            message,
             template,
             publisher,
-            delivery,
-            members: Ledger::default(),
-            copies: if delivery == Delivery::One { 1 } else { receivers },
+            shares: (0..shares).map(|_| Ledger::default()).collect(),
+            copies: (receivers + shares) as u32,
             sent: 0,
             remaining: VecDeque::new(),
             tracked_start: 0,
@@ -46,6 +54,11 @@ impl Stream {
             self.remaining.push_back(self.copies);
         }
         sequence
+    }
+
+    /// Whether anybody receives its messages.
+    pub fn is_received(&self) -> bool {
+        self.copies > 0
     }
 
     /// Messages sent so far.
@@ -75,8 +88,9 @@ mod tests {
     use super::*;
     use crate::mqtt::Version;
 
-    fn stream(receivers: u32) -> Stream {
-        Stream::new("t".into(), PublishTemplate::new(Version::V311, "t", 0, 32), 0, Delivery::Each, receivers)
+    fn stream(receivers: usize) -> Stream {
+        let message = Message { qos: 0, payload_bytes: 32, retain: false, part: 0 };
+        Stream::new("t".into(), message, PublishTemplate::new(Version::V311, "t", 0, false, 32), 0, receivers, 0)
     }
 
     #[test]

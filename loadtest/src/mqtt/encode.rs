@@ -1,30 +1,67 @@
 //! Packets a client sends, appended to a buffer of the caller's.
 
-use super::Version;
+use super::{Session, Version};
 
-/// CONNECT (section 3.1) of a client without will, user name and password, which asks for a clean session.
+/// CONNECT (section 3.1) of a client without will, user name and password.
 ///
 /// With MQTT 5.0 the Receive Maximum is left out, which means 65,535 (section 3.1.2.11.3): what is measured is the
 /// broker's flow control, not ours.
-pub fn connect(out: &mut Vec<u8>, version: Version, client_id: &str, keep_alive_seconds: u16) {
-    let properties: &[u8] = if version == Version::V5 { &[0] } else { &[] };
+pub fn connect(out: &mut Vec<u8>, version: Version, client_id: &str, keep_alive_seconds: u16, session: Session) {
+    // Session Expiry Interval (section 3.1.2.11.2). MQTT 3.1.1 has none: its sessions last until a clean one.
+    let expiry = SESSION_EXPIRY_SECONDS.to_be_bytes();
+    let with_expiry = [5, 0x11, expiry[0], expiry[1], expiry[2], expiry[3]];
+    let properties: &[u8] = match (version, session) {
+        (Version::V311, _) => &[],
+        (Version::V5, Session::Clean) => &[0],
+        (Version::V5, Session::Persistent) => &with_expiry,
+    };
     fixed_header(out, 0x10, 10 + properties.len() + 2 + client_id.len());
     string(out, "MQTT");
     out.push(if version == Version::V5 { 5 } else { 4 });
-    out.push(0b0000_0010);
+    out.push(if session == Session::Clean { 0b0000_0010 } else { 0 });
     out.extend_from_slice(&keep_alive_seconds.to_be_bytes());
     out.extend_from_slice(properties);
     string(out, client_id);
 }
 
-/// SUBSCRIBE (section 3.8) with one topic filter.
-pub fn subscribe(out: &mut Vec<u8>, version: Version, packet_id: u16, filter: &str, qos: u8) {
+/// Longer than any of our runs waits between two connections of a client.
+const SESSION_EXPIRY_SECONDS: u32 = 3_600;
+
+/// SUBSCRIBE (section 3.8) with these topic filters.
+pub fn subscribe(
+    out: &mut Vec<u8>,
+    version: Version,
+    packet_id: u16,
+    filters: impl IntoIterator<Item = impl AsRef<str>>,
+    qos: u8,
+) {
+    let mut list = Vec::new();
+    for filter in filters {
+        string(&mut list, filter.as_ref());
+        list.push(qos);
+    }
+    packet_id_and_list(out, 0x82, version, packet_id, &list);
+}
+
+/// UNSUBSCRIBE (section 3.10) with these topic filters.
+pub fn unsubscribe(
+    out: &mut Vec<u8>,
+    version: Version,
+    packet_id: u16,
+    filters: impl IntoIterator<Item = impl AsRef<str>>,
+) {
+    let mut list = Vec::new();
+    filters.into_iter().for_each(|filter| string(&mut list, filter.as_ref()));
+    packet_id_and_list(out, 0xA2, version, packet_id, &list);
+}
+
+/// SUBSCRIBE and UNSUBSCRIBE, without properties.
+fn packet_id_and_list(out: &mut Vec<u8>, first_byte: u8, version: Version, packet_id: u16, list: &[u8]) {
     let properties: &[u8] = if version == Version::V5 { &[0] } else { &[] };
-    fixed_header(out, 0x82, 2 + properties.len() + 2 + filter.len() + 1);
+    fixed_header(out, first_byte, 2 + properties.len() + list.len());
     out.extend_from_slice(&packet_id.to_be_bytes());
     out.extend_from_slice(properties);
-    string(out, filter);
-    out.push(qos);
+    out.extend_from_slice(list);
 }
 
 /// PUBACK (section 3.4) that reports success.
@@ -68,12 +105,12 @@ pub struct PublishTemplate {
 
 impl PublishTemplate {
     /// A template for messages of exactly `payload_bytes`.
-    pub fn new(version: Version, topic: &str, qos: u8, payload_bytes: usize) -> Self {
+    pub fn new(version: Version, topic: &str, qos: u8, retain: bool, payload_bytes: usize) -> Self {
         let properties: &[u8] = if version == Version::V5 { &[0] } else { &[] };
         let packet_id_bytes = if qos == 0 { 0 } else { 2 };
         let mut head = Vec::new();
         let remaining_length = 2 + topic.len() + packet_id_bytes + properties.len() + payload_bytes;
-        fixed_header(&mut head, 0x30 | qos << 1, remaining_length);
+        fixed_header(&mut head, 0x30 | qos << 1 | u8::from(retain), remaining_length);
         string(&mut head, topic);
         let packet_id_offset = (qos > 0).then_some(head.len());
         head.resize(head.len() + packet_id_bytes, 0);
@@ -125,31 +162,40 @@ mod tests {
     #[test]
     fn a_connect_of_each_version_is_what_the_specification_draws() {
         let mut out = Vec::new();
-        connect(&mut out, Version::V311, "ab", 60);
+        connect(&mut out, Version::V311, "ab", 60, Session::Clean);
         assert_eq!(out, b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02ab");
         out.clear();
-        connect(&mut out, Version::V5, "ab", 0);
+        connect(&mut out, Version::V5, "ab", 0, Session::Clean);
         assert_eq!(out, b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x02ab");
+        out.clear();
+        connect(&mut out, Version::V311, "ab", 60, Session::Persistent);
+        assert_eq!(out, b"\x10\x0e\x00\x04MQTT\x04\x00\x00\x3c\x00\x02ab");
+        out.clear();
+        connect(&mut out, Version::V5, "ab", 0, Session::Persistent);
+        assert_eq!(out, b"\x10\x14\x00\x04MQTT\x05\x00\x00\x00\x05\x11\x00\x00\x0e\x10\x00\x02ab");
     }
 
     #[test]
     fn a_subscribe_of_each_version_is_what_the_specification_draws() {
         let mut out = Vec::new();
-        subscribe(&mut out, Version::V311, 7, "a/#", 1);
+        subscribe(&mut out, Version::V311, 7, ["a/#"], 1);
         assert_eq!(out, b"\x82\x08\x00\x07\x00\x03a/#\x01");
         out.clear();
-        subscribe(&mut out, Version::V5, 0x0102, "a", 2);
-        assert_eq!(out, b"\x82\x07\x01\x02\x00\x00\x01a\x02");
+        subscribe(&mut out, Version::V5, 0x0102, ["a", "b"], 2);
+        assert_eq!(out, b"\x82\x0b\x01\x02\x00\x00\x01a\x02\x00\x01b\x02");
+        out.clear();
+        unsubscribe(&mut out, Version::V311, 7, ["a", "b"]);
+        assert_eq!(out, b"\xa2\x08\x00\x07\x00\x01a\x00\x01b");
     }
 
     #[test]
     fn a_template_leaves_room_for_the_packet_identifier_only_when_there_is_one() {
         let mut out = Vec::new();
-        PublishTemplate::new(Version::V311, "t", 0, 3).append(&mut out, 9);
+        PublishTemplate::new(Version::V311, "t", 0, false, 3).append(&mut out, 9);
         assert_eq!(out, b"\x30\x06\x00\x01t");
         out.clear();
-        PublishTemplate::new(Version::V5, "t", 2, 3).append(&mut out, 0x0A0B);
-        assert_eq!(out, b"\x34\x09\x00\x01t\x0a\x0b\x00");
+        PublishTemplate::new(Version::V5, "t", 2, true, 3).append(&mut out, 0x0A0B);
+        assert_eq!(out, b"\x35\x09\x00\x01t\x0a\x0b\x00");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! would hide the codec's mistakes from the measurement.
 
 pub mod encode;
+pub mod filter;
 pub mod scan;
 
 /// The protocol version spoken by every connection of a run.
@@ -15,4 +16,15 @@ pub enum Version {
     #[value(name = "5.0", alias = "5")]
     #[serde(rename = "5.0")]
     V5,
+}
+
+/// What a client asks the broker to do with its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Session {
+    /// Begin with none and keep none (Clean Session, Clean Start).
+    #[default]
+    Clean,
+    /// Keep it, with its subscriptions, while the client is away.
+    Persistent,
 }

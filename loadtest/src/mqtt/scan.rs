@@ -10,6 +10,8 @@ use super::Version;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
     ConnAck {
+        /// The broker kept a session of this client.
+        session_present: bool,
         reason: u8,
         /// QoS 1 and 2 publishes that may wait for their acknowledgement at a time; 65,535 unless the broker says less.
         receive_maximum: u16,
@@ -32,6 +34,11 @@ pub enum Packet<'a> {
     },
     SubAck {
         packet_id: u16,
+        reasons: &'a [u8],
+    },
+    UnsubAck {
+        packet_id: u16,
+        /// Empty in MQTT 3.1.1, where unsubscribing cannot fail.
         reasons: &'a [u8],
     },
     PingResp,
@@ -98,11 +105,11 @@ fn parse(version: Version, first_byte: u8, body: &[u8]) -> Result<Packet<'_>, Sc
     let packet = match first_byte {
         0x30..=0x3F => return Ok(Packet::Publish(publish(version, fields)?)),
         0x20 => {
-            let _session_present = fields.byte()?;
+            let session_present = fields.byte()? & 1 != 0;
             let reason = fields.byte()?;
             let receive_maximum =
                 if version == Version::V5 { conn_ack_receive_maximum(&mut fields)? } else { u16::MAX };
-            Packet::ConnAck { reason, receive_maximum }
+            Packet::ConnAck { session_present, reason, receive_maximum }
         }
         0x40 => {
             let (packet_id, reason) = publish_response(version, &mut fields)?;
@@ -123,6 +130,14 @@ fn parse(version: Version, first_byte: u8, body: &[u8]) -> Result<Packet<'_>, Sc
                 fields.properties()?;
             }
             Packet::SubAck { packet_id, reasons: std::mem::take(&mut fields.rest) }
+        }
+        0xB0 => {
+            let packet_id = fields.packet_id()?;
+            if version == Version::V5 {
+                fields.properties()?;
+                return Ok(Packet::UnsubAck { packet_id, reasons: fields.rest });
+            }
+            Packet::UnsubAck { packet_id, reasons: &[] }
         }
         0xD0 => Packet::PingResp,
         // Only a broker of MQTT 5.0 may say goodbye (section 3.14), and a reason of zero may be left out.
@@ -257,10 +272,12 @@ mod tests {
 
     #[test]
     fn each_packet_of_a_broker_is_read() {
-        let conn_ack = |reason| Packet::ConnAck { reason, receive_maximum: u16::MAX };
+        let conn_ack = |reason| Packet::ConnAck { session_present: false, reason, receive_maximum: u16::MAX };
         assert_eq!(whole(V311, b"\x20\x02\x00\x00"), conn_ack(0));
         assert_eq!(whole(V311, b"\x20\x02\x00\x05"), conn_ack(5));
         assert_eq!(whole(V5, b"\x20\x03\x00\x00\x00"), conn_ack(0));
+        let resumed = Packet::ConnAck { session_present: true, reason: 0, receive_maximum: u16::MAX };
+        assert_eq!(whole(V311, b"\x20\x02\x01\x00"), resumed);
         assert_eq!(whole(V311, b"\x40\x02\x00\x07"), Packet::PubAck { packet_id: 7, reason: 0 });
         assert_eq!(whole(V5, b"\x40\x03\x00\x07\x10"), Packet::PubAck { packet_id: 7, reason: 0x10 });
         assert_eq!(whole(V5, b"\x50\x04\x00\x07\x83\x00"), Packet::PubRec { packet_id: 7, reason: 0x83 });
@@ -268,6 +285,8 @@ mod tests {
         assert_eq!(whole(V311, b"\x70\x02\x00\x01"), Packet::PubComp { packet_id: 1, reason: 0 });
         assert_eq!(whole(V311, b"\x90\x03\x00\x01\x80"), Packet::SubAck { packet_id: 1, reasons: &[0x80] });
         assert_eq!(whole(V5, b"\x90\x05\x00\x01\x00\x01\x02"), Packet::SubAck { packet_id: 1, reasons: &[1, 2] });
+        assert_eq!(whole(V311, b"\xb0\x02\x00\x01"), Packet::UnsubAck { packet_id: 1, reasons: &[] });
+        assert_eq!(whole(V5, b"\xb0\x04\x00\x01\x00\x11"), Packet::UnsubAck { packet_id: 1, reasons: &[0x11] });
         assert_eq!(whole(V311, b"\xd0\x00"), Packet::PingResp);
         assert_eq!(whole(V5, b"\xe0\x00"), Packet::Disconnect { reason: 0 });
         assert_eq!(whole(V5, b"\xe0\x02\x8e\x00"), Packet::Disconnect { reason: 0x8E });
@@ -284,7 +303,7 @@ mod tests {
     #[test]
     fn the_receive_maximum_is_found_among_other_properties() {
         let bytes = b"\x20\x11\x00\x00\x0e\x22\x00\x0a\x12\x00\x01a\x24\x01\x21\x00\x14\x29\x01";
-        assert_eq!(whole(V5, bytes), Packet::ConnAck { reason: 0, receive_maximum: 20 });
+        assert_eq!(whole(V5, bytes), Packet::ConnAck { session_present: false, reason: 0, receive_maximum: 20 });
     }
 
     #[test]

@@ -137,7 +137,7 @@ pub fn waited(cores: f64) -> String {
     if cores > DISTURBED { format!(" (waited for a CPU {:.0} % of the time)", cores * 100.0) } else { String::new() }
 }
 
-fn percentiles(summary: &Summary) -> String {
+pub fn percentiles(summary: &Summary) -> String {
     let Summary { p50_us, p99_us, p999_us, p9999_us, max_us, .. } = summary;
     format!(
         "p50 {}  p99 {}  p99.9 {}  p99.99 {}  max {}",
@@ -150,7 +150,7 @@ fn percentiles(summary: &Summary) -> String {
 }
 
 /// Microseconds in the unit that needs the fewest digits.
-fn duration(microseconds: f64) -> String {
+pub fn duration(microseconds: f64) -> String {
     match microseconds {
         ..1_000.0 => format!("{microseconds:.1} µs"),
         ..1_000_000.0 => format!("{:.2} ms", microseconds / 1e3),

@@ -3,8 +3,13 @@
 use std::io::{IsTerminal, Write, stderr};
 
 pub fn show(seconds: u64, messages_per_second: f64, phase: &str) {
+    say(&format!("{seconds:>4} s  {:>12} messages/s  {phase}", super::grouped(messages_per_second)));
+}
+
+/// Replaces the line.
+pub fn say(text: &str) {
     if stderr().is_terminal() {
-        eprint!("\r\x1b[K{seconds:>4} s  {:>12} messages/s  {phase}", super::grouped(messages_per_second));
+        eprint!("\r\x1b[K{text}");
         // A line that cannot be shown is no reason to end a measurement.
         let _ = stderr().flush();
     }

@@ -2,7 +2,7 @@
 //! what devices report. This measures how well small reads become large writes, and the order at a busy subscriber.
 
 use crate::cli::FanInArgs;
-use crate::engine::plan::{Delivery, Group, Topic};
+use crate::engine::plan::{Group, Subscriber, Topic};
 use crate::run::Plan;
 
 /// All publishers to all subscribers, over one wildcard.
@@ -10,15 +10,15 @@ pub fn plan(args: &FanInArgs, prefix: &str) -> Plan {
     let receivers: Vec<usize> = (0..args.subscribers).collect();
     let topics = |publisher| {
         let name = format!("{prefix}/device/{publisher}/report");
-        vec![Topic { name, receivers: receivers.clone() }]
+        vec![Topic::to_each(name, receivers.clone(), args.load.message())]
     };
     Plan {
         scenario: "fan-in",
         title: format!("fan-in of {} publishers to {} subscribers", args.publishers, args.subscribers),
         groups: vec![Group {
             publishers: (0..args.publishers).map(topics).collect(),
-            subscribers: vec![format!("{prefix}/device/+/report"); args.subscribers],
-            delivery: Delivery::Each,
+            subscribers: vec![Subscriber::to(format!("{prefix}/device/+/report"), args.load.qos); args.subscribers],
+            ..Group::default()
         }],
     }
 }

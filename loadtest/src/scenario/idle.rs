@@ -62,7 +62,7 @@ pub fn run(args: &IdleArgs) -> anyhow::Result<bool> {
     let clients: Vec<Client> = (0..args.connections)
         .map(|index| Client {
             client_id: format!("{}-{index}", prefix.replace('/', "-")),
-            filter: args.subscribe.then(|| format!("{prefix}/device/{index}/command")),
+            filters: args.subscribe.then(|| format!("{prefix}/device/{index}/command")).into_iter().collect(),
         })
         .collect();
     let options = dial_options(&args.target, clients.len(), args.qos, args.keep_alive)?;

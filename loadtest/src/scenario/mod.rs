@@ -1,9 +1,21 @@
-//! The scenarios: who publishes what to whom. Each is a list of groups, which the engine drives; only idle connections
-//! need a loop of their own.
+//! The scenarios. Those that only say who publishes what to whom are a list of groups, which the engine drives; those about
+//! something beside the messages drive it themselves.
 
+mod churn;
+pub mod connect;
+mod device_tree;
 pub mod fan_in;
 pub mod fan_out;
 pub mod idle;
+mod meter;
 pub mod pairs;
+mod random;
+pub mod retained;
 pub mod shared;
+pub mod site;
+pub mod slow;
+pub mod soak;
+mod steady;
+pub mod storm;
+pub mod subscriptions;
 pub mod tree;

@@ -1,16 +1,12 @@
 //! Pairs: each publisher has one subscriber of its own. Nothing is shared between pairs, so this measures what a message
 //! costs, without help from batching over subscribers.
 
+use super::steady;
 use crate::cli::PairsArgs;
-use crate::engine::plan::{Delivery, Group, Topic};
 use crate::run::Plan;
 
 /// Groups of one publisher and one subscriber.
 pub fn plan(args: &PairsArgs, prefix: &str) -> Plan {
-    let group = |pair| {
-        let name = format!("{prefix}/pair/{pair}");
-        let topic = Topic { name: name.clone(), receivers: vec![0] };
-        Group { publishers: vec![vec![topic]], subscribers: vec![name], delivery: Delivery::Each }
-    };
-    Plan { scenario: "pairs", title: format!("{} pairs", args.pairs), groups: (0..args.pairs).map(group).collect() }
+    let groups = steady::pairs(args.pairs, prefix, args.load.message());
+    Plan { scenario: "pairs", title: format!("{} pairs", args.pairs), groups }
 }

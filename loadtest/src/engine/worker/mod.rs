@@ -8,7 +8,7 @@ mod receive;
 mod send;
 
 use super::link::Link;
-use super::plan::{Delivery, Group};
+use super::plan::{Group, Topic};
 use super::poller::{Poller, Readiness};
 use super::publisher::Publisher;
 use super::stream::Stream;
@@ -21,18 +21,19 @@ use crate::mqtt::Version;
 use crate::mqtt::encode::{self, PublishTemplate};
 use std::io;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What the messages of a run have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Traffic {
     pub version: Version,
-    pub qos: u8,
-    pub payload_bytes: usize,
     pub pace: Pace,
     /// Number of the run, in every message.
     pub run: u32,
+    /// How many latencies to tell apart beside the total, by part of the traffic and phase of the run; zero for none.
+    pub parts: usize,
 }
 
 /// When the next message is sent.
@@ -40,7 +41,8 @@ pub struct Traffic {
 pub enum Pace {
     /// As soon as fewer than so many of the publisher's messages are on their way.
     Window(usize),
-    /// At fixed times, whether or not earlier ones have arrived: messages per second of this worker.
+    /// At fixed times, whether or not earlier ones have arrived: messages per second of this worker, unless its groups
+    /// have rates of their own.
     Rate(f64),
 }
 
@@ -58,13 +60,23 @@ pub struct Timeline {
     pub patience_ns: u64,
 }
 
-/// What a worker reports while it runs.
+/// What a worker reports while it runs, and what it is told.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Copies of messages that arrived.
     pub delivered: AtomicU64,
     /// Messages sent.
     pub published: AtomicU64,
+    /// Faults so far; copies passed over count as lost until they come late.
+    pub faults: AtomicU64,
+    /// Tells the worker to stop sending before its time.
+    pub stop: AtomicBool,
+    /// When the second and the third phase of the run began, in nanoseconds of its clock; zero until then. Latencies are
+    /// told apart by the phase in which a message was sent.
+    pub phases: [AtomicU64; 2],
+    /// Asks the worker to leave the latencies since the last time in `interval`.
+    pub wants_interval: AtomicBool,
+    pub interval: Mutex<Option<Latencies>>,
 }
 
 /// What a worker found.
@@ -75,9 +87,24 @@ pub struct Outcome {
     /// At a fixed rate: from when a message should have been sent to when it was. This is the generator's own delay, or
     /// the broker's flow control.
     pub send_delays: Latencies,
+    /// The same once more, by part and phase.
+    pub parts: Vec<Part>,
     pub faults: Faults,
     /// The first fault that has a story, such as why a connection ended.
     pub first_fault: Option<String>,
+}
+
+/// Latencies and send delays of one part of the traffic, or of one phase.
+#[derive(Debug)]
+pub struct Part {
+    pub latencies: Latencies,
+    pub send_delays: Latencies,
+}
+
+impl Part {
+    fn new() -> Self {
+        Self { latencies: Latencies::new(), send_delays: Latencies::new() }
+    }
 }
 
 /// One thread's connections and what they do.
@@ -98,8 +125,16 @@ pub struct Worker<'a> {
     delivered: u64,
     published: u64,
     last_arrival_ns: u64,
-    /// Messages scheduled so far at a fixed rate.
-    scheduled: u64,
+    /// When sending ends.
+    until_ns: u64,
+    /// Which publishers send when, at fixed rates.
+    schedules: Vec<Schedule>,
+    /// When the later phases began; `u64::MAX` until then.
+    phases: [u64; 2],
+    /// Latencies since they were last asked for.
+    interval: Latencies,
+    /// Copies that later ones have overtaken and that have not come yet.
+    overtaken: u64,
     input: Vec<u8>,
     output: Vec<u8>,
     outcome: Outcome,
@@ -123,14 +158,48 @@ enum Role {
 /// The streams a subscriber receives.
 #[derive(Debug)]
 struct Subscriber {
-    /// The first stream of its group.
+    qos: u8,
+    /// The first stream it receives.
     first_stream: usize,
-    /// For each stream of its group the index of its ledger, or `NOT_EXPECTED`.
-    ledger_of_stream: Vec<u32>,
-    ledgers: Vec<Ledger>,
+    /// For each stream from the first it receives to the last, the index in `expected`, or `NOT_EXPECTED`.
+    expected_of_stream: Vec<u32>,
+    expected: Vec<Expected>,
+}
+
+/// One stream at one subscriber.
+#[derive(Debug, Default)]
+struct Expected {
+    ledger: Ledger,
+    /// The share group the subscriber gets it in; otherwise it gets all of it.
+    share: Option<usize>,
 }
 
 const NOT_EXPECTED: u32 = u32::MAX;
+
+impl Subscriber {
+    fn expect(&mut self, stream: usize, share: Option<usize>) {
+        if self.expected.is_empty() {
+            self.first_stream = stream;
+        }
+        self.expected_of_stream.resize(stream - self.first_stream, NOT_EXPECTED);
+        self.expected_of_stream.push(self.expected.len() as u32);
+        self.expected.push(Expected { ledger: Ledger::default(), share });
+    }
+
+    fn expected(&mut self, stream: usize) -> Option<&mut Expected> {
+        let index = *self.expected_of_stream.get(stream.checked_sub(self.first_stream)?)?;
+        self.expected.get_mut(index as usize)
+    }
+}
+
+/// Publishers that take turns at a fixed rate.
+#[derive(Debug)]
+struct Schedule {
+    publishers: std::ops::Range<usize>,
+    interval_ns: f64,
+    /// Messages scheduled so far.
+    scheduled: u64,
+}
 
 /// The longest sleep, so that the end of a run is not missed.
 const SLEEP_MAX: Duration = Duration::from_millis(20);
@@ -156,18 +225,23 @@ impl<'a> Worker<'a> {
             publishers: Vec::new(),
             subscribers: Vec::new(),
             streams: Vec::new(),
-            payloads: PayloadWriter::new(traffic.payload_bytes),
+            payloads: PayloadWriter::new(longest_payload(groups)),
             freed: Vec::new(),
             in_flight: 0,
             delivered: 0,
             published: 0,
             last_arrival_ns: 0,
-            scheduled: 0,
+            until_ns: timeline.measure_until_ns,
+            schedules: Vec::new(),
+            phases: [u64::MAX; 2],
+            interval: Latencies::new(),
+            overtaken: 0,
             input: Vec::new(),
             output: Vec::new(),
             outcome: Outcome {
                 latencies: Latencies::new(),
                 send_delays: Latencies::new(),
+                parts: (0..traffic.parts).map(|_| Part::new()).collect(),
                 faults: Faults::default(),
                 first_fault: None,
             },
@@ -176,11 +250,32 @@ impl<'a> Worker<'a> {
         for group in groups {
             worker.add_group(group, &mut links)?;
         }
+        if let (Pace::Rate(rate), true) = (traffic.pace, worker.schedules.is_empty()) {
+            worker.add_schedule(0..worker.publishers.len(), rate);
+        }
         Ok(worker)
     }
 
-    /// Runs until everything was sent and has arrived, or nothing arrives any more.
-    pub fn run(mut self) -> io::Result<Outcome> {
+    /// Runs until everything was sent and has arrived, or nothing arrives any more, and says goodbye.
+    pub fn run(self) -> io::Result<Outcome> {
+        let (outcome, mut links) = self.run_and_keep()?;
+        let mut goodbye = Vec::new();
+        encode::disconnect(&mut goodbye);
+        for link in &mut links {
+            // The run is over: a broker that is gone by now has done its part.
+            let _ = link.send(&goodbye);
+        }
+        Ok(outcome)
+    }
+
+    /// Runs as [`Worker::run`] does, and returns the connections in their order.
+    pub fn run_and_keep(mut self) -> io::Result<(Outcome, Vec<Link>)> {
+        self.drive()?;
+        self.count_missing();
+        Ok((self.outcome, self.connections.into_iter().map(|connection| connection.link).collect()))
+    }
+
+    fn drive(&mut self) -> io::Result<()> {
         match self.traffic.pace {
             Pace::Window(_) => (0..self.publishers.len()).for_each(|publisher| self.publish(publisher)),
             // The kernel adds up to 50 µs to a sleep to save wake-ups, unless asked not to.
@@ -188,7 +283,8 @@ impl<'a> Worker<'a> {
         }
         loop {
             let now_ns = self.timeline.clock.now_ns();
-            if now_ns >= self.timeline.measure_until_ns && self.is_done(now_ns) {
+            self.obey(now_ns);
+            if now_ns >= self.until_ns && self.is_done(now_ns) {
                 break;
             }
             let sleep = self.schedule(now_ns);
@@ -199,19 +295,42 @@ impl<'a> Worker<'a> {
             self.poller.recycle(ready);
             self.progress.delivered.store(self.delivered, Ordering::Relaxed);
             self.progress.published.store(self.published, Ordering::Relaxed);
+            self.progress.faults.store(self.outcome.faults.total() + self.overtaken, Ordering::Relaxed);
         }
-        Ok(self.finish())
+        Ok(())
+    }
+
+    /// The place of a message among the parts.
+    fn part(&self, stream: usize, sent_ns: u64) -> usize {
+        let phase = self.phases.iter().filter(|&&start_ns| sent_ns > start_ns).count();
+        self.streams[stream].message.part + phase
+    }
+
+    /// Does what the run was told meanwhile.
+    fn obey(&mut self, now_ns: u64) {
+        if self.progress.stop.load(Ordering::Relaxed) {
+            self.until_ns = self.until_ns.min(now_ns);
+        }
+        for (phase, start) in self.phases.iter_mut().zip(&self.progress.phases) {
+            *phase = start.load(Ordering::Relaxed).wrapping_sub(1);
+        }
+        if self.progress.wants_interval.swap(false, Ordering::Relaxed) {
+            let latencies = std::mem::replace(&mut self.interval, Latencies::new());
+            *self.progress.interval.lock().expect("nobody panics with it") = Some(latencies);
+        }
     }
 
     fn add_group(&mut self, group: &Group, links: &mut impl Iterator<Item = Link>) -> io::Result<()> {
-        let first_stream = self.streams.len();
-        let stream_count = group.publishers.iter().map(Vec::len).sum();
-        let first_subscriber = self.subscribers.len();
-        for _ in &group.subscribers {
+        let (first_subscriber, mut first_publisher) = (self.subscribers.len(), self.publishers.len());
+        for subscriber in &group.subscribers {
             let role = Role::Subscriber(self.subscribers.len());
             self.add_connection(links.next().expect("a link for each subscriber"), role)?;
-            let ledger_of_stream = vec![NOT_EXPECTED; stream_count];
-            self.subscribers.push(Subscriber { first_stream, ledger_of_stream, ledgers: Vec::new() });
+            self.subscribers.push(Subscriber {
+                qos: subscriber.qos,
+                first_stream: 0,
+                expected_of_stream: Vec::new(),
+                expected: Vec::new(),
+            });
         }
         for topics in &group.publishers {
             let link = links.next().expect("a link for each publisher");
@@ -219,20 +338,36 @@ impl<'a> Worker<'a> {
             let streams = self.streams.len()..self.streams.len() + topics.len();
             self.publishers.push(Publisher::new(self.connections.len(), streams, receive_maximum));
             self.add_connection(link, Role::Publisher(publisher))?;
-            for topic in topics {
-                assert!(!topic.receivers.is_empty(), "nobody would receive {}", topic.name);
-                for &receiver in &topic.receivers {
-                    let subscriber = &mut self.subscribers[first_subscriber + receiver];
-                    subscriber.ledger_of_stream[self.streams.len() - first_stream] = subscriber.ledgers.len() as u32;
-                    subscriber.ledgers.push(Ledger::default());
-                }
-                let Traffic { version, qos, payload_bytes, .. } = self.traffic;
-                let template = PublishTemplate::new(version, &topic.name, qos, payload_bytes);
-                let receivers = topic.receivers.len() as u32;
-                self.streams.push(Stream::new(topic.name.clone(), template, publisher, group.delivery, receivers));
-            }
+            topics.iter().for_each(|topic| self.add_stream(topic, publisher, first_subscriber));
+        }
+        for &(publishers, rate) in &group.rates {
+            self.add_schedule(first_publisher..first_publisher + publishers, rate);
+            first_publisher += publishers;
         }
         Ok(())
+    }
+
+    fn add_stream(&mut self, topic: &Topic, publisher: usize, first_subscriber: usize) {
+        let stream = self.streams.len();
+        for &receiver in &topic.receivers {
+            self.subscribers[first_subscriber + receiver].expect(stream, None);
+        }
+        for (share, members) in topic.shares.iter().enumerate() {
+            for &member in members {
+                self.subscribers[first_subscriber + member].expect(stream, Some(share));
+            }
+        }
+        let message = topic.message;
+        let template =
+            PublishTemplate::new(self.traffic.version, &topic.name, message.qos, message.retain, message.payload_bytes);
+        let (receivers, shares) = (topic.receivers.len(), topic.shares.len());
+        let is_bounded = receivers + shares > 0 || matches!(self.traffic.pace, Pace::Rate(_));
+        assert!(is_bounded, "nobody would receive {}, so nothing would bound its sending", topic.name);
+        self.streams.push(Stream::new(topic.name.clone(), message, template, publisher, receivers, shares));
+    }
+
+    fn add_schedule(&mut self, publishers: std::ops::Range<usize>, rate: f64) {
+        self.schedules.push(Schedule { publishers, interval_ns: 1e9 / rate, scheduled: 0 });
     }
 
     fn add_connection(&mut self, link: Link, role: Role) -> io::Result<()> {
@@ -243,7 +378,7 @@ impl<'a> Worker<'a> {
 
     /// After the end of sending: whether all has arrived, and no surplus copy came for a while, or patience is over.
     fn is_done(&self, now_ns: u64) -> bool {
-        let last_ns = self.last_arrival_ns.max(self.timeline.measure_until_ns);
+        let last_ns = self.last_arrival_ns.max(self.until_ns);
         let waits_to_send = self.publishers.iter().any(|publisher| !publisher.due_ns.is_empty());
         let quiet_ns = if self.in_flight > 0 || waits_to_send { self.timeline.patience_ns } else { LINGER_NS };
         now_ns >= last_ns + quiet_ns
@@ -281,27 +416,28 @@ impl<'a> Worker<'a> {
         self.outcome.first_fault.get_or_insert_with(|| format!("a connection ended: {reason}"));
     }
 
-    /// Says goodbye and counts what never came.
-    fn finish(mut self) -> Outcome {
-        self.output.clear();
-        encode::disconnect(&mut self.output);
-        for connection in self.connections.iter_mut().filter(|connection| !connection.closed) {
-            // The run is over: a broker that is gone by now has done its part.
-            let _ = connection.link.send(&self.output);
-        }
+    /// Counts what never came.
+    fn count_missing(&mut self) {
         let faults = &mut self.outcome.faults;
         for subscriber in &self.subscribers {
-            for (offset, &ledger) in subscriber.ledger_of_stream.iter().enumerate() {
-                let stream = &self.streams[subscriber.first_stream + offset];
-                if let (Delivery::Each, Some(ledger)) = (stream.delivery, subscriber.ledgers.get(ledger as usize)) {
-                    faults.lost += ledger.lost(stream.sent());
+            for (offset, &index) in subscriber.expected_of_stream.iter().enumerate() {
+                let sent = self.streams[subscriber.first_stream + offset].sent();
+                match subscriber.expected.get(index as usize) {
+                    Some(Expected { ledger, share: None }) => faults.lost += ledger.lost(sent),
+                    // What a share group has lost is judged over all its members.
+                    Some(Expected { share: Some(_), .. }) | None => {}
                 }
             }
         }
-        let shared = self.streams.iter().filter(|stream| stream.delivery == Delivery::One);
-        faults.lost += shared.map(|stream| stream.members.lost(stream.sent())).sum::<u64>();
+        for stream in &self.streams {
+            faults.lost += stream.shares.iter().map(|ledger| ledger.lost(stream.sent())).sum::<u64>();
+        }
         faults.unacknowledged +=
             self.publishers.iter().map(|publisher| u64::from(publisher.unacknowledged())).sum::<u64>();
-        self.outcome
     }
+}
+
+fn longest_payload(groups: &[Group]) -> usize {
+    let topics = groups.iter().flat_map(|group| group.publishers.iter().flatten());
+    topics.map(|topic| topic.message.payload_bytes).max().unwrap_or(0)
 }

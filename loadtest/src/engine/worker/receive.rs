@@ -1,7 +1,6 @@
 //! What comes in: packets are acknowledged, and messages judged.
 
-use super::{Role, Traffic, Worker};
-use crate::engine::plan::Delivery;
+use super::{Role, Worker};
 use crate::ledger::Arrival;
 use crate::message;
 use crate::mqtt::encode;
@@ -66,6 +65,7 @@ impl Worker<'_> {
 
     fn handle_at_publisher(&mut self, publisher_index: usize, packet: Packet<'_>) {
         let publisher = &mut self.publishers[publisher_index];
+        let had_quota = publisher.has_quota();
         // Reason codes below 0x80 are successes, "no matching subscribers" (0x10) among them (section 2.4).
         let expected = match packet {
             Packet::PubAck { packet_id, reason: 0..0x80 } => publisher.acknowledged(packet_id),
@@ -81,7 +81,9 @@ impl Worker<'_> {
         };
         if expected {
             self.in_flight -= 1;
-            self.free(publisher_index);
+            if !had_quota {
+                self.free(publisher_index);
+            }
         } else {
             self.unexpected(&packet);
         }
@@ -89,38 +91,35 @@ impl Worker<'_> {
 
     /// Judges a message that came to a subscriber.
     fn arrived(&mut self, subscriber: usize, publish: &Publish<'_>, now_ns: u64) {
-        let Traffic { payload_bytes, run, qos, .. } = self.traffic;
-        let Some(header) = message::read(publish.payload, payload_bytes, run) else {
+        let Some(header) = message::read(publish.payload, self.traffic.run) else {
             self.outcome.faults.corrupted += 1;
             return;
         };
         let index = header.stream as usize;
         let subscriber = &mut self.subscribers[subscriber];
-        let ledger = index
-            .checked_sub(subscriber.first_stream)
-            .and_then(|offset| subscriber.ledger_of_stream.get(offset))
-            .and_then(|&ledger| subscriber.ledgers.get_mut(ledger as usize));
-        let Some(ledger) = ledger else {
+        let subscribed_qos = subscriber.qos;
+        let Some(expected) = subscriber.expected(index) else {
             self.outcome.faults.misdelivered += 1;
             return;
         };
         let stream = &mut self.streams[index];
         if header.sequence >= stream.sent()
             || publish.topic != stream.topic.as_bytes()
-            || publish.qos != qos
+            || publish.payload.len() != stream.message.payload_bytes
+            || publish.qos != stream.message.qos.min(subscribed_qos)
             || publish.retain
         {
             self.outcome.faults.misdelivered += 1;
             return;
         }
         let faults = &mut self.outcome.faults;
-        let arrival = match stream.delivery {
-            Delivery::Each => ledger.arrive(header.sequence),
-            Delivery::One => match stream.members.arrive(header.sequence) {
+        let arrival = match expected.share {
+            None => expected.ledger.arrive(header.sequence),
+            Some(share) => match stream.shares[share].arrive(header.sequence) {
                 Arrival::Duplicate => Arrival::Duplicate,
                 // Between members there is no order: early and late ones are as good as those in order.
                 _ => {
-                    faults.reordered += u64::from(!ledger.arrive_ascending(header.sequence));
+                    faults.reordered += u64::from(!expected.ledger.arrive_ascending(header.sequence));
                     Arrival::InOrder
                 }
             },
@@ -129,10 +128,12 @@ impl Worker<'_> {
             Arrival::InOrder => u64::from(stream.settle(header.sequence)),
             // What was passed over will not hold up the publisher: it is lost, or late, which is a fault as well.
             Arrival::AfterGap { missed } => {
+                self.overtaken += missed;
                 (header.sequence - missed..=header.sequence).map(|sequence| u64::from(stream.settle(sequence))).sum()
             }
             Arrival::Late => {
                 faults.reordered += 1;
+                self.overtaken -= 1;
                 0
             }
             Arrival::Duplicate => {
@@ -140,12 +141,18 @@ impl Worker<'_> {
                 return;
             }
         };
+        let publisher = stream.publisher;
         self.delivered += 1;
         if header.sent_ns >= self.timeline.measure_from_ns {
-            self.outcome.latencies.record(now_ns.saturating_sub(header.sent_ns));
+            let latency_ns = now_ns.saturating_sub(header.sent_ns);
+            self.outcome.latencies.record(latency_ns);
+            if !self.outcome.parts.is_empty() {
+                let part = self.part(index, header.sent_ns);
+                self.outcome.parts[part].latencies.record(latency_ns);
+                self.interval.record(latency_ns);
+            }
         }
         if settled > 0 {
-            let publisher = stream.publisher;
             self.publishers[publisher].outstanding -= settled as usize;
             self.in_flight -= settled;
             self.free(publisher);

@@ -11,21 +11,30 @@ const OUTPUT_BYTES_MAX: usize = 256 * 1_024;
 impl Worker<'_> {
     /// At a fixed rate, sends what is due. Returns how long to sleep at most.
     pub(super) fn schedule(&mut self, now_ns: u64) -> Duration {
-        let Pace::Rate(rate) = self.traffic.pace else { return SLEEP_MAX };
-        let interval_ns = 1e9 / rate;
+        let mut next_due_ns = u64::MAX;
+        for index in 0..self.schedules.len() {
+            next_due_ns = next_due_ns.min(self.schedule_until(index, now_ns));
+        }
+        self.publish_freed();
+        if next_due_ns >= self.until_ns {
+            return SLEEP_MAX;
+        }
+        let rest_ns = next_due_ns.saturating_sub(self.timeline.clock.now_ns());
+        Duration::from_nanos(rest_ns).min(SLEEP_MAX)
+    }
+
+    /// Gives publishers what is due by now, and returns when the next message is due.
+    fn schedule_until(&mut self, index: usize, now_ns: u64) -> u64 {
+        let end_ns = self.until_ns.min(now_ns + 1);
         loop {
-            let due_ns = self.timeline.start_ns + (self.scheduled as f64 * interval_ns) as u64;
-            if due_ns >= self.timeline.measure_until_ns {
-                self.publish_freed();
-                return SLEEP_MAX;
+            let schedule = &mut self.schedules[index];
+            let due_ns = self.timeline.start_ns + (schedule.scheduled as f64 * schedule.interval_ns) as u64;
+            if due_ns >= end_ns {
+                return due_ns;
             }
-            if due_ns > now_ns {
-                self.publish_freed();
-                let rest_ns = due_ns.saturating_sub(self.timeline.clock.now_ns());
-                return Duration::from_nanos(rest_ns).min(SLEEP_MAX);
-            }
-            let publisher = (self.scheduled % self.publishers.len() as u64) as usize;
-            self.scheduled += 1;
+            let publisher =
+                schedule.publishers.start + (schedule.scheduled % schedule.publishers.len() as u64) as usize;
+            schedule.scheduled += 1;
             self.publishers[publisher].due_ns.push_back(due_ns);
             self.free(publisher);
         }
@@ -71,17 +80,20 @@ impl Worker<'_> {
     /// The time to write into the publisher's next message, or `None` if it must not send now.
     fn take_send_time(&mut self, publisher_index: usize, now_ns: u64) -> Option<u64> {
         let publisher = &mut self.publishers[publisher_index];
-        if self.traffic.qos > 0 && !publisher.has_quota() {
+        if !publisher.has_quota() {
             return None;
         }
         match self.traffic.pace {
-            Pace::Window(window) => {
-                (publisher.outstanding < window && now_ns < self.timeline.measure_until_ns).then_some(now_ns)
-            }
+            Pace::Window(window) => (publisher.outstanding < window && now_ns < self.until_ns).then_some(now_ns),
             Pace::Rate(_) => {
                 let due_ns = publisher.due_ns.pop_front()?;
                 if due_ns >= self.timeline.measure_from_ns {
-                    self.outcome.send_delays.record(now_ns.saturating_sub(due_ns));
+                    let delay_ns = now_ns.saturating_sub(due_ns);
+                    self.outcome.send_delays.record(delay_ns);
+                    if !self.outcome.parts.is_empty() {
+                        let part = self.part(self.publishers[publisher_index].next_stream(), due_ns);
+                        self.outcome.parts[part].send_delays.record(delay_ns);
+                    }
                 }
                 Some(due_ns)
             }
@@ -92,14 +104,15 @@ impl Worker<'_> {
         let publisher = &mut self.publishers[publisher_index];
         let stream_index = publisher.take_stream();
         let stream = &mut self.streams[stream_index];
-        let packet_id = publisher.take_packet_id(self.traffic.qos);
-        publisher.outstanding += 1;
-        self.in_flight += if self.traffic.qos > 0 { 2 } else { 1 };
+        let packet_id = publisher.take_packet_id(stream.message.qos);
+        let is_awaited = stream.is_received();
+        publisher.outstanding += usize::from(is_awaited);
+        self.in_flight += u64::from(is_awaited) + u64::from(stream.message.qos > 0);
         self.published += 1;
         let sequence = stream.send();
         stream.template.append(&mut self.output, packet_id);
         let header = Header { run: self.traffic.run, stream: stream_index as u32, sequence, sent_ns };
-        self.payloads.append(&mut self.output, &header);
+        self.payloads.append(&mut self.output, &header, stream.message.payload_bytes);
     }
 
     pub(super) fn sent(&mut self, key: usize, result: io::Result<()>) {

@@ -1,0 +1,84 @@
+//! The command line: one file of arguments for each family of scenarios, and what they have in common.
+
+mod compare;
+mod connections;
+mod endurance;
+mod idle;
+mod load;
+mod messages;
+mod state;
+mod target;
+mod values;
+
+use clap::{Parser, Subcommand};
+pub use compare::CompareArgs;
+pub use connections::{ConnectArgs, StormArgs};
+pub use endurance::{SiteArgs, SlowArgs, SoakArgs};
+pub use idle::IdleArgs;
+pub use load::LoadArgs;
+pub use messages::{FanInArgs, FanOutArgs, PairsArgs, SharedArgs, TreeArgs};
+pub use state::{FilterKind, RetainedArgs, SubscriptionsArgs};
+pub use target::TargetArgs;
+
+/// Loads an MQTT broker and tells what it costs: latency, broker CPU per message, bytes per connection, and every fault.
+#[derive(Debug, Parser)]
+#[command(name = "ringmq-load", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Publishers with one subscriber each
+    Pairs(PairsArgs),
+    /// One topic from few publishers to many subscribers
+    FanOut(FanOutArgs),
+    /// Many publishers to few subscribers with a wildcard
+    FanIn(FanInArgs),
+    /// A share group: each message to one of its members
+    Shared(SharedArgs),
+    /// A tree of topics with wildcard subscribers
+    Tree(TreeArgs),
+    /// Connections that do nothing: bytes and, with --pings, CPU for each
+    Idle(IdleArgs),
+    /// Clients that connect, as fast as they can or at a rate
+    Connect(ConnectArgs),
+    /// Thousands of clients that lose their connections at once, beside steady traffic
+    Storm(StormArgs),
+    /// Subscriptions by the million: bytes and CPU for each, and publishing beside them
+    Subscriptions(SubscriptionsArgs),
+    /// Retained messages: bytes of each, and their replay to subscribers
+    Retained(RetainedArgs),
+    /// Subscribers that read slowly or not at all, beside others that must not notice
+    Slow(SlowArgs),
+    /// Hours of steady traffic beside clients that come and go: faults and memory growth
+    Soak(SoakArgs),
+    /// A mix of sensors, dashboards, commands and more, from a file
+    Site(SiteArgs),
+    /// Two brokers in turns, A B A B, each scenario on fresh ones; medians and ratios
+    Compare(CompareArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bounds_are_checked() {
+        for bad in [
+            ["pairs", "--payload", "31"],
+            ["pairs", "--window", "0"],
+            ["pairs", "--qos", "3"],
+            ["pairs", "--rate", "0"],
+        ] {
+            assert!(Cli::try_parse_from(["ringmq-load"].iter().chain(&bad)).is_err(), "{bad:?}");
+        }
+    }
+}
