@@ -66,6 +66,14 @@ pub struct ReceiveBuffer {
     owner: u32,
 }
 
+impl ReceiveBuffer {
+    /// Bytes of the chunk.
+    #[expect(clippy::len_without_is_empty, reason = "a chunk that was received is not empty")]
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+}
+
 /// What has become of a buffer since it was provided.
 #[derive(Clone, Copy, Default)]
 struct Use {

@@ -83,7 +83,11 @@ impl SocketRing {
             return None;
         }
         if watched {
-            return Some(if result > 0 { Completion::Readable { socket: id } } else { Completion::Ended { socket: id } });
+            return Some(if result > 0 {
+                Completion::Readable { socket: id }
+            } else {
+                Completion::Ended { socket: id }
+            });
         }
         match (result, buffer) {
             (1.., Some(buffer)) => {

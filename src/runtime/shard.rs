@@ -74,6 +74,17 @@ enum Held {
     Ended(SocketId),
 }
 
+impl Held {
+    fn weight(&self) -> usize {
+        weight(if let Self::Received(_, buffer) = self { buffer.len() } else { 0 })
+    }
+}
+
+/// How much of a turn's budget a completion takes that brings so many bytes.
+fn weight(received: usize) -> usize {
+    1 + (received >> limits::COMPLETION_WEIGHT_SHIFT)
+}
+
 impl ShardDriver {
     pub fn new(index: ShardIndex, ring: SocketRing, inbox: Inbox, common: Arc<Common>, seed: u64) -> Self {
         let settings = Rc::new(common.settings.clone());
@@ -157,7 +168,7 @@ impl ShardDriver {
         }
         while !self.congested && budget > 0 {
             let Some(held) = self.held.pop_front() else { break };
-            budget -= 1;
+            budget = budget.saturating_sub(held.weight());
             match held {
                 Held::Received(socket, buffer) => self.handle_received(socket, buffer),
                 Held::Readable(socket) => self.handle_readable(socket),
@@ -167,7 +178,8 @@ impl ShardDriver {
         let hold = self.congested || !self.held.is_empty();
         while budget > 0 {
             let Some(completion) = self.ring.next_completion() else { break };
-            budget -= 1;
+            let received = if let Completion::Received { buffer, .. } = &completion { buffer.len() } else { 0 };
+            budget = budget.saturating_sub(weight(received));
             match completion {
                 Completion::Received { socket, buffer } if hold => self.held.push_back(Held::Received(socket, buffer)),
                 Completion::Readable { socket } if hold => self.held.push_back(Held::Readable(socket)),
