@@ -101,13 +101,14 @@ fn decode_each(rounds: u32, version: Version, bytes: &[u8], is_right: impl Fn(&P
     }
 }
 
+/// As the broker does it: a PUBLISH is not made a `Packet`.
 fn decode_publish(rounds: u32, version: Version, bytes: &[u8]) {
-    decode_each(
-        rounds,
-        version,
-        bytes,
-        |packet| matches!(packet, Packet::Publish(publish) if publish.topic.len() == TOPIC.len() && publish.payload.len() == 64),
-    );
+    for _ in 0..rounds {
+        let (frame, size) = frame::find(black_box(bytes), u32::MAX).unwrap().expect("a whole frame");
+        let publish = decode::publish(frame, version).unwrap();
+        let publish = black_box(&publish);
+        assert!(size == bytes.len() && publish.topic.len() == TOPIC.len() && publish.payload.len() == 64);
+    }
 }
 
 fn decode_pubacks(rounds: u32) {
@@ -122,10 +123,7 @@ pub fn sum_of_pubacks(mut bytes: &[u8]) -> u32 {
     let mut sum = 0;
     while let Ok(Some((frame, size))) = frame::find(bytes, u32::MAX) {
         bytes = &bytes[size..];
-        match decode::decode(frame, Version::V3_1_1) {
-            Ok(Packet::PubAck(ack)) => sum += u32::from(ack.packet_id),
-            other => panic!("{other:?}"),
-        }
+        sum += u32::from(decode::puback(frame, Version::V3_1_1).unwrap().packet_id);
     }
     sum
 }

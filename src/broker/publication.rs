@@ -65,10 +65,15 @@ impl<'a> Publication<'a> {
         }
     }
 
+    /// Whether the payload is sent by reference, not copied.
+    fn is_shared(&self) -> bool {
+        self.payload.len() >= SHARED_PAYLOAD_MIN
+    }
+
     /// The message to keep; made at the first call.
     pub fn message(&self) -> &Rc<Message> {
         self.kept.get_or_init(|| {
-            let mut message = if self.payload.len() >= SHARED_PAYLOAD_MIN {
+            let mut message = if self.is_shared() {
                 let payload =
                     self.frame.map_or_else(|| Bytes::copy_from_slice(self.payload), |f| f.slice_ref(self.payload));
                 Message::with_shared_payload(self.topic, self.properties, payload, self.qos, self.retain)
@@ -110,6 +115,7 @@ pub(super) struct Templates {
 #[derive(Default)]
 struct Template {
     number: u64,
+    /// The packet, up to its payload if that is sent by reference.
     bytes: Vec<u8>,
     packet_id_at: usize,
     packet_size: usize,
@@ -208,7 +214,9 @@ fn write_from_template(
         let at = start + template.packet_id_at;
         buffer[at..at + 2].copy_from_slice(&form.packet_id.to_be_bytes());
     }
-    write_payload(connection, publication);
+    if publication.is_shared() {
+        write_payload(connection, publication);
+    }
     Ok(())
 }
 
@@ -229,13 +237,16 @@ impl Template {
         };
         self.bytes.clear();
         encode::publish_head(&mut self.bytes, &head);
+        if !publication.is_shared() {
+            self.bytes.extend_from_slice(publication.payload);
+        }
         self.packet_size = head.packet_size();
         self.packet_id_at = fixed_header_size(self.packet_size) + 2 + publication.topic.len();
     }
 }
 
 fn write_payload(connection: &mut Connection, publication: &Publication<'_>) {
-    if publication.payload.len() < SHARED_PAYLOAD_MIN {
+    if !publication.is_shared() {
         connection.output.buffer().extend_from_slice(publication.payload);
     } else if let Some(payload) = publication.message().shared_payload() {
         connection.output.push_shared(payload.clone());
