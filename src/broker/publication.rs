@@ -53,15 +53,20 @@ impl<'a> Publication<'a> {
 
     /// A message that is kept already.
     pub fn from_message(message: &'a Rc<Message>) -> Self {
-        let publication = Self::new(message.topic(), message.properties(), message.payload(), None);
+        let publication = Self::borrowed(message);
         let _ = publication.kept.set(message.clone());
+        publication
+    }
+
+    /// A message that most likely nobody keeps: it is copied if somebody does.
+    pub fn borrowed(message: &'a Message) -> Self {
         Self {
             qos: message.qos,
             retain: message.retain,
             expires_at: message.expires_at,
             stamp: message.stamp,
             publisher_hash: message.publisher_hash,
-            ..publication
+            ..Self::new(message.topic(), message.properties(), message.payload(), message.shared_payload())
         }
     }
 
@@ -72,19 +77,26 @@ impl<'a> Publication<'a> {
 
     /// The message to keep; made at the first call.
     pub fn message(&self) -> &Rc<Message> {
-        self.kept.get_or_init(|| {
-            let mut message = if self.is_shared() {
-                let payload =
-                    self.frame.map_or_else(|| Bytes::copy_from_slice(self.payload), |f| f.slice_ref(self.payload));
-                Message::with_shared_payload(self.topic, self.properties, payload, self.qos, self.retain)
-            } else {
-                Message::new(self.topic, self.properties, self.payload, self.qos, self.retain)
-            };
-            message.expires_at = self.expires_at;
-            message.stamp = self.stamp;
-            message.publisher_hash = self.publisher_hash;
-            Rc::new(message)
-        })
+        self.kept.get_or_init(|| Rc::new(self.make_message()))
+    }
+
+    /// The message for another shard. A small one is copied, so that no core counts references for another.
+    pub fn message_for_peer(&self) -> Message {
+        self.kept.get().map_or_else(|| self.make_message(), |message| Message::clone(message))
+    }
+
+    fn make_message(&self) -> Message {
+        let mut message = if self.is_shared() {
+            let payload =
+                self.frame.map_or_else(|| Bytes::copy_from_slice(self.payload), |f| f.slice_ref(self.payload));
+            Message::with_shared_payload(self.topic, self.properties, payload, self.qos, self.retain)
+        } else {
+            Message::new(self.topic, self.properties, self.payload, self.qos, self.retain)
+        };
+        message.expires_at = self.expires_at;
+        message.stamp = self.stamp;
+        message.publisher_hash = self.publisher_hash;
+        message
     }
 }
 
