@@ -84,9 +84,12 @@ pub const EVENTS_MAX: usize = 1_024;
 /// Time that a closing connection may take to accept its last bytes, in milliseconds.
 pub const LINGER_MS: u64 = 5_000;
 
-/// Completions of the socket ring that one turn handles before it sends what came of them: at 4 KiB of small publishes
-/// each, about a millisecond's work.
+/// Completions of the socket ring that one turn handles before it sends what came of them. One with many bytes counts once
+/// more for each 4 KiB of them: 2 MiB of small publishes are a few milliseconds' work.
 pub const COMPLETIONS_PER_TURN: usize = 512;
+
+/// Bytes for which a completion counts once more in a turn's budget, as a power of two.
+pub const COMPLETION_WEIGHT_SHIFT: u32 = 12;
 
 /// Messages of other shards that one turn takes from its mailbox; a batch is taken whole.
 pub const MAIL_PER_TURN: usize = 4_096;
@@ -99,6 +102,7 @@ pub const EXECUTOR_TURN_INTERVAL_MS: u64 = 5;
 pub const QUIET_AFTER_MS: u64 = 20;
 
 /// Receive buffers of one shard, and their size in bytes. A power of two. 4 MiB hold what arrives while a turn works.
+/// From Linux 6.12 on the same memory is fewer buffers of at least 64 KiB, because each takes many chunks.
 pub const RECEIVE_BUFFERS_DEFAULT: u16 = 1_024;
 pub const RECEIVE_BUFFER_SIZE_DEFAULT: u32 = 4_096;
 

@@ -3,7 +3,7 @@
 use super::{CloseReason, ConnectionId, DropReason, Event, Millis, Shard, TimerKey, client_hash_of};
 use crate::codec::encode;
 use crate::codec::{Disconnect, ReasonCode, UserProperties, Version, Violation};
-use crate::connection::{Connection, Output, Phase};
+use crate::connection::{Connection, Phase};
 use crate::limits::LINGER_MS;
 use crate::routing::SessionKey;
 use crate::session::Delivery;
@@ -131,7 +131,7 @@ impl Shard {
         let Some(connection) = self.connections.remove(id.slot) else { return };
         let Connection { output, sending_len, partial, timer, .. } = connection;
         self.held_bytes -= output.len() + sending_len + partial.size();
-        self.recycle(Output::into_buffer(output));
+        self.buffers.keep(output.into_buffer());
         if let Some(timer) = timer {
             self.wheel.cancel(timer);
         }

@@ -97,7 +97,7 @@ impl Shard {
     ) {
         let Some(connection) = self.connections.get_mut(id.slot) else { return };
         if connection.output.buffer().capacity() == 0 {
-            connection.output = Output::with_buffer(self.buffers.pop().unwrap_or_default());
+            connection.output = Output::with_buffer(self.buffers.take());
         }
         let before = connection.output.len();
         let templates = several.then_some(&mut self.templates);

@@ -23,6 +23,7 @@ mod retain;
 pub mod settings;
 mod shared;
 mod slots;
+mod spare_buffers;
 mod subscribe;
 mod timeout;
 mod timer_key;
@@ -44,6 +45,7 @@ use crate::routing::{Matches, RetainedTree, SessionKey, ShardIndex, TopicIndex};
 use crate::session::Session;
 use publication::Templates;
 use slots::Slots;
+use spare_buffers::SpareBuffers;
 use timer_key::{GENERATION_MASK, TimerKey};
 use timer_wheel::TimerWheel;
 
@@ -145,12 +147,8 @@ pub struct Shard {
     /// Reused, so that a publish does not allocate.
     matches: Matches,
     templates: Templates,
-    buffers: Vec<Vec<u8>>,
+    buffers: SpareBuffers,
 }
-
-/// Buffers kept for reuse, and the largest that is kept, in bytes.
-const BUFFERS_KEPT: usize = 256;
-const BUFFER_KEPT_SIZE_MAX: usize = 16 * 1024;
 
 impl Shard {
     /// `seed` feeds all random choices of this shard. `settings` is the same on all shards.
@@ -191,7 +189,7 @@ impl Shard {
             interest_in_force: if shards == 1 { u64::MAX } else { 0 },
             matches: Matches::default(),
             templates: Templates::default(),
-            buffers: Vec::new(),
+            buffers: SpareBuffers::default(),
         }
     }
 
@@ -234,7 +232,7 @@ impl Shard {
     pub fn handle_sent(&mut self, id: ConnectionId, output: Output, now: Millis) {
         self.now = now;
         let sent = output.len();
-        self.recycle(output.into_buffer());
+        self.buffers.keep(output.into_buffer());
         let Some(connection) = self.connection_mut(id) else { return };
         connection.sending = false;
         connection.sending_len = 0;
@@ -321,7 +319,7 @@ impl Shard {
         let mut output = std::mem::take(&mut connection.output);
         let before = output.len();
         if output.buffer().capacity() == 0 {
-            output = Output::with_buffer(self.buffers.pop().unwrap_or_default());
+            output = Output::with_buffer(self.buffers.take());
         }
         let start = output.buffer().len();
         write(connection, output.buffer());
@@ -341,12 +339,6 @@ impl Shard {
         {
             connection.ready = true;
             self.ready.push_back(id);
-        }
-    }
-
-    fn recycle(&mut self, buffer: Vec<u8>) {
-        if self.buffers.len() < BUFFERS_KEPT && buffer.capacity() <= BUFFER_KEPT_SIZE_MAX && buffer.capacity() > 0 {
-            self.buffers.push(buffer);
         }
     }
 

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::publication::Publication;
 use super::{Message, Millis, PeerMessage, Shard};
+use crate::codec::Qos;
 use crate::routing::ShardIndex;
 use crate::session::GroupName;
 
@@ -41,11 +42,13 @@ impl Shard {
 
     /// For local subscribers only: the publishing shard has sent it to the other shards and to the groups itself.
     fn handle_peer_publish(&mut self, message: Message) {
-        let message = Rc::new(message);
-        let publication = Publication::from_message(&message);
         let mut matches = std::mem::take(&mut self.matches);
-        self.index.matches(publication.topic, &mut matches);
-        self.deliver_to_matches(&publication, &matches);
+        self.index.matches(message.topic(), &mut matches);
+        if message.qos == Qos::AtMostOnce {
+            self.deliver_to_matches(&Publication::borrowed(&message), &matches);
+        } else {
+            self.deliver_to_matches(&Publication::from_message(&Rc::new(message)), &matches);
+        }
         self.matches = matches;
     }
 

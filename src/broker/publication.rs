@@ -53,33 +53,50 @@ impl<'a> Publication<'a> {
 
     /// A message that is kept already.
     pub fn from_message(message: &'a Rc<Message>) -> Self {
-        let publication = Self::new(message.topic(), message.properties(), message.payload(), None);
+        let publication = Self::borrowed(message);
         let _ = publication.kept.set(message.clone());
+        publication
+    }
+
+    /// A message that most likely nobody keeps: it is copied if somebody does.
+    pub fn borrowed(message: &'a Message) -> Self {
         Self {
             qos: message.qos,
             retain: message.retain,
             expires_at: message.expires_at,
             stamp: message.stamp,
             publisher_hash: message.publisher_hash,
-            ..publication
+            ..Self::new(message.topic(), message.properties(), message.payload(), message.shared_payload())
         }
+    }
+
+    /// Whether the payload is sent by reference, not copied.
+    fn is_shared(&self) -> bool {
+        self.payload.len() >= SHARED_PAYLOAD_MIN
     }
 
     /// The message to keep; made at the first call.
     pub fn message(&self) -> &Rc<Message> {
-        self.kept.get_or_init(|| {
-            let mut message = if self.payload.len() >= SHARED_PAYLOAD_MIN {
-                let payload =
-                    self.frame.map_or_else(|| Bytes::copy_from_slice(self.payload), |f| f.slice_ref(self.payload));
-                Message::with_shared_payload(self.topic, self.properties, payload, self.qos, self.retain)
-            } else {
-                Message::new(self.topic, self.properties, self.payload, self.qos, self.retain)
-            };
-            message.expires_at = self.expires_at;
-            message.stamp = self.stamp;
-            message.publisher_hash = self.publisher_hash;
-            Rc::new(message)
-        })
+        self.kept.get_or_init(|| Rc::new(self.make_message()))
+    }
+
+    /// The message for another shard. A small one is copied, so that no core counts references for another.
+    pub fn message_for_peer(&self) -> Message {
+        self.kept.get().map_or_else(|| self.make_message(), |message| Message::clone(message))
+    }
+
+    fn make_message(&self) -> Message {
+        let mut message = if self.is_shared() {
+            let payload =
+                self.frame.map_or_else(|| Bytes::copy_from_slice(self.payload), |f| f.slice_ref(self.payload));
+            Message::with_shared_payload(self.topic, self.properties, payload, self.qos, self.retain)
+        } else {
+            Message::new(self.topic, self.properties, self.payload, self.qos, self.retain)
+        };
+        message.expires_at = self.expires_at;
+        message.stamp = self.stamp;
+        message.publisher_hash = self.publisher_hash;
+        message
     }
 }
 
@@ -110,6 +127,7 @@ pub(super) struct Templates {
 #[derive(Default)]
 struct Template {
     number: u64,
+    /// The packet, up to its payload if that is sent by reference.
     bytes: Vec<u8>,
     packet_id_at: usize,
     packet_size: usize,
@@ -208,7 +226,9 @@ fn write_from_template(
         let at = start + template.packet_id_at;
         buffer[at..at + 2].copy_from_slice(&form.packet_id.to_be_bytes());
     }
-    write_payload(connection, publication);
+    if publication.is_shared() {
+        write_payload(connection, publication);
+    }
     Ok(())
 }
 
@@ -229,13 +249,16 @@ impl Template {
         };
         self.bytes.clear();
         encode::publish_head(&mut self.bytes, &head);
+        if !publication.is_shared() {
+            self.bytes.extend_from_slice(publication.payload);
+        }
         self.packet_size = head.packet_size();
         self.packet_id_at = fixed_header_size(self.packet_size) + 2 + publication.topic.len();
     }
 }
 
 fn write_payload(connection: &mut Connection, publication: &Publication<'_>) {
-    if publication.payload.len() < SHARED_PAYLOAD_MIN {
+    if !publication.is_shared() {
         connection.output.buffer().extend_from_slice(publication.payload);
     } else if let Some(payload) = publication.message().shared_payload() {
         connection.output.push_shared(payload.clone());

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::message::STAMP_SHARD_SHIFT;
 use super::publication::Publication;
-use super::{ConnectionId, Message, Millis, PeerMessage, Shard};
+use super::{ConnectionId, Millis, PeerMessage, Shard};
 use crate::codec::encode::{self, AckKind};
 use crate::codec::properties::write_forwardable;
 use crate::codec::{Ack, AckProperties, Publish, Qos, ReasonCode, Version, Violation};
@@ -172,8 +172,7 @@ impl Shard {
         self.index.matches(publication.topic, &mut matches);
         self.deliver_to_matches(publication, &matches);
         for shard in matches.shards.iter() {
-            let message = Message::clone(publication.message());
-            self.send_to_peer(shard, PeerMessage::Publish(message));
+            self.send_to_peer(shard, PeerMessage::Publish(publication.message_for_peer()));
         }
         for group in &matches.groups {
             self.deliver_to_group(*group, publication, 0, false);

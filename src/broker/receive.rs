@@ -5,12 +5,14 @@ use bytes::Bytes;
 use super::{CloseReason, ConnectionId, Event, Incoming, Millis, Shard, TimerKey};
 use crate::codec::encode;
 use crate::codec::frame::{self, Frame};
-use crate::codec::{Packet, ReasonCode, Violation, decode};
+use crate::codec::{Packet, ReasonCode, Version, Violation, decode};
 use crate::connection::{Connection, Phase};
 use crate::limits::SHARED_PAYLOAD_MIN;
 
-/// Upper half of a CONNECT's first byte (section 2.1.2).
+/// Upper halves of these packets' first bytes (section 2.1.2).
 const CONNECT_PACKET_TYPE: u8 = 1;
+const PUBLISH_PACKET_TYPE: u8 = 3;
+const PUBACK_PACKET_TYPE: u8 = 4;
 
 impl Shard {
     /// A connection was accepted for this shard; its CONNECT must come in time.
@@ -115,13 +117,27 @@ impl Shard {
         connection.last_packet_at = now;
         let (phase, version) = (connection.phase, connection.version);
         self.counters.packets_received += 1;
+        if let Phase::Open(session) = phase {
+            // The two packets that come most often do not pass through a `Packet`, which is as large as the largest.
+            let handled = match frame.first_byte >> 4 {
+                PUBLISH_PACKET_TYPE => {
+                    decode::publish(frame, version).map(|publish| self.handle_publish(id, session, &publish, shared))
+                }
+                PUBACK_PACKET_TYPE => decode::puback(frame, version).map(|ack| self.handle_puback(id, session, &ack)),
+                _ => return self.handle_rarer_frame(id, phase, version, frame),
+            };
+            return handled.unwrap_or_else(|violation| self.fail(id, violation));
+        }
+        self.handle_rarer_frame(id, phase, version, frame);
+    }
+
+    /// Any packet, but not PUBLISH and PUBACK of an open connection.
+    fn handle_rarer_frame(&mut self, id: ConnectionId, phase: Phase, version: Version, frame: Frame<'_>) {
         let packet = match decode::decode(frame, version) {
             Ok(packet) => packet,
             Err(violation) => return self.fail(id, violation),
         };
         match (phase, packet) {
-            (Phase::Open(session), Packet::Publish(publish)) => self.handle_publish(id, session, &publish, shared),
-            (Phase::Open(session), Packet::PubAck(ack)) => self.handle_puback(id, session, &ack),
             (Phase::Open(session), Packet::PubRec(ack)) => self.handle_pubrec(id, session, &ack),
             (Phase::Open(session), Packet::PubRel(ack)) => self.handle_pubrel(id, session, &ack),
             (Phase::Open(session), Packet::PubComp(ack)) => self.handle_pubcomp(id, session, &ack),

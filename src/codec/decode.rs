@@ -16,6 +16,7 @@ use super::frame::Frame;
 use super::packet::{Packet, Version};
 use super::violation::Violation;
 
+pub use acknowledge::puback;
 pub use connect::{connect, connect_version};
 pub use publish::publish;
 pub(super) use reader::Reader;

@@ -7,6 +7,7 @@
 
 mod listener;
 mod ring;
+mod ring_alarm;
 mod ring_buffers;
 mod ring_completions;
 mod ring_drain;

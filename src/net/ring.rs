@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use io_uring::{EnterFlags, IoUring, opcode, squeue, types};
 
+use super::ring_alarm::Alarm;
 use super::ring_buffers::{BUFFER_GROUP, BufferRing, BufferRingConfig, ReceiveBuffer};
 use super::ring_in_flight::InFlight;
 use super::ring_notice::QuietNotice;
@@ -48,6 +49,10 @@ pub enum Completion {
     Received {
         socket: SocketId,
         buffer: ReceiveBuffer,
+    },
+    /// There are bytes to [`read`](SocketRing::read), or the end.
+    Readable {
+        socket: SocketId,
     },
     /// The peer has ended its side, or the transport failed: nothing more will be received. The socket is still to be closed.
     Ended {
@@ -92,6 +97,7 @@ pub struct SocketRing {
     /// Where the read of the wake eventfd puts its eight bytes.
     pub(super) wake_value: ManuallyDrop<Box<u64>>,
     pub(super) wake_armed: bool,
+    pub(super) alarm: Alarm,
     backlog: VecDeque<squeue::Entry>,
     pub(super) starved: Vec<SocketId>,
     pub(super) spare: Vec<InFlight>,
@@ -113,6 +119,7 @@ pub(super) enum Operation {
     /// MSG_RING as it failed at its sender.
     MessageFailed,
     WakeRead,
+    Alarm,
     /// Nobody waits for it.
     Quiet,
 }
@@ -141,6 +148,7 @@ impl SocketRing {
             notice: Some(notice),
             wake_value: ManuallyDrop::new(Box::new(0)),
             wake_armed: false,
+            alarm: Alarm::new(),
             backlog: VecDeque::new(),
             starved: Vec::new(),
             spare: Vec::new(),
@@ -223,14 +231,24 @@ impl SocketRing {
         self.sockets.remove(id).map(|socket| socket.fd)
     }
 
-    /// Receives one chunk.
-    pub fn receive_once(&mut self, id: SocketId) {
-        self.arm_receive(id, false);
+    /// Reports once that bytes are there, with [`Completion::Readable`], and leaves them where they are.
+    pub fn watch(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        assert!(socket.receiving == Receiving::No, "one receive at a time on each socket");
+        socket.receiving = Receiving::Watched;
+        let entry = opcode::PollAdd::new(types::Fd(socket.fd.as_raw_fd()), libc::POLLIN as u32).build();
+        self.push(entry.user_data(user_data(Operation::Receive, id.slot, id.generation)));
+    }
+
+    /// Reads what is there after [`Completion::Readable`], at most as much as `into` holds, without waiting. 0 is the end.
+    pub fn read(&mut self, id: SocketId, into: &mut [u8]) -> io::Result<usize> {
+        let Some(socket) = self.sockets.get_mut(id) else { return Ok(0) };
+        Ok(rustix::net::recv(&socket.fd, into, rustix::net::RecvFlags::DONTWAIT)?.0)
     }
 
     /// Receives until the end.
     pub fn receive(&mut self, id: SocketId) {
-        self.arm_receive(id, true);
+        self.arm_receive(id);
     }
 
     /// The bytes of a chunk.
@@ -267,7 +285,7 @@ impl SocketRing {
             return;
         }
         socket.closing = true;
-        if matches!(socket.receiving, Receiving::Starved { .. }) {
+        if socket.receiving == Receiving::Starved {
             socket.receiving = Receiving::No;
         }
         if socket.receiving != Receiving::No || socket.sending.is_some() {
@@ -312,18 +330,6 @@ impl SocketRing {
         if nothing { Ok(()) } else { self.enter(0, None) }
     }
 
-    /// Hands queued entries to the kernel and sleeps until there is a completion, or `timeout` has passed.
-    ///
-    /// A small send that is queued does not end the sleep with its own completion, which comes in the same call and
-    /// about which there is nothing to do but to keep its buffer: a message then costs one system call and not two.
-    /// So the end of such a send may be reported as late as the timeout.
-    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let more_to_arm = self.arm_starved();
-        // Each of these sends gives just one completion in the call that submits it, so that one more is one to wake for.
-        let wait = if more_to_arm { 0 } else { 1 + self.sends_at_once };
-        self.enter(wait, timeout)
-    }
-
     /// What happened next, without a system call.
     #[inline]
     pub fn next_completion(&mut self) -> Option<Completion> {
@@ -349,32 +355,23 @@ impl SocketRing {
         self.push(entry.user_data(user_data(Operation::WakeRead, 0, 0)));
     }
 
-    pub(super) fn arm_receive(&mut self, id: SocketId, multishot: bool) {
+    pub(super) fn arm_receive(&mut self, id: SocketId) {
         let available = self.buffers.available();
         let Some(socket) = self.sockets.get_mut(id) else { return };
         assert!(socket.receiving == Receiving::No, "one receive at a time on each socket");
         if available == 0 {
             // It would fail at once if there is data, and cost a completion.
-            socket.receiving = Receiving::Starved { multishot };
+            socket.receiving = Receiving::Starved;
             self.starved.push(id);
             return;
         }
-        let descriptor = types::Fd(socket.fd.as_raw_fd());
-        let entry = if multishot {
-            socket.receiving = Receiving::Multishot;
-            opcode::RecvMulti::new(descriptor, BUFFER_GROUP).build()
-        } else {
-            socket.receiving = Receiving::Once;
-            opcode::Recv::new(descriptor, std::ptr::null_mut(), 0)
-                .buf_group(BUFFER_GROUP)
-                .build()
-                .flags(squeue::Flags::BUFFER_SELECT)
-        };
+        socket.receiving = Receiving::Multishot;
+        let entry = opcode::RecvMulti::new(types::Fd(socket.fd.as_raw_fd()), BUFFER_GROUP).build();
         self.push(entry.user_data(user_data(Operation::Receive, id.slot, id.generation)));
     }
 
     /// Arms as many starved receives as there are buffers; whether more could be armed at once.
-    fn arm_starved(&mut self) -> bool {
+    pub(super) fn arm_starved(&mut self) -> bool {
         if self.starved.is_empty() {
             return false;
         }
@@ -382,9 +379,9 @@ impl SocketRing {
         let fed: Vec<SocketId> = self.starved.drain(..count).collect();
         for id in fed {
             let Some(socket) = self.sockets.get_mut(id) else { continue };
-            if let Receiving::Starved { multishot } = socket.receiving {
+            if socket.receiving == Receiving::Starved {
                 socket.receiving = Receiving::No;
-                self.arm_receive(id, multishot);
+                self.arm_receive(id);
             }
         }
         !self.starved.is_empty() && self.buffers.available() > 0

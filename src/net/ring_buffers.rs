@@ -1,7 +1,12 @@
 //! The provided-buffer ring: receive buffers that the kernel picks when data is there, so that an idle socket has none.
 //!
-//! io_uring_register(2), IORING_REGISTER_PBUF_RING. A buffer belongs to the kernel from [`BufferRing::recycle`] until a
-//! completion names it, and to the holder of its [`ReceiveBuffer`] until that is given to `recycle`.
+//! io_uring_register(2), IORING_REGISTER_PBUF_RING. From Linux 6.12 on the kernel fills a buffer with one chunk after the
+//! other (IOU_PBUF_RING_INC), so that buffers can be large: a large message comes in one piece, and small ones lie side
+//! by side in the processor's caches. Before, each chunk takes a whole buffer.
+//!
+//! The bytes of a chunk belong to the kernel until a completion names them, and then to the holder of the
+//! [`ReceiveBuffer`] until that is given to [`BufferRing::recycle`]. A buffer goes back to the kernel when the kernel has
+//! filled it and all its chunks are recycled.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
@@ -10,7 +15,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use io_uring::IoUring;
-use io_uring::types::BufRingEntry;
+use io_uring::types::{self, BufRingEntry};
 
 /// The group's name in our ring; there is only one.
 pub(super) const BUFFER_GROUP: u16 = 0;
@@ -19,6 +24,10 @@ pub(super) const BUFFER_GROUP: u16 = 0;
 const BUFFERS_MAX: u16 = 32_768;
 
 const PAGE: usize = 4_096;
+
+/// Size to which buffers are joined where the kernel fills them chunk after chunk, in bytes; at least four remain.
+const JOINED_SIZE: u32 = 64 * 1024;
+const JOINED_COUNT_MIN: u16 = 4;
 
 /// How many receive buffers a ring has, and how large each is.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +43,15 @@ impl BufferRingConfig {
     pub fn is_valid(&self) -> bool {
         self.count.is_power_of_two() && self.count <= BUFFERS_MAX && self.size > 0 && self.size <= i32::MAX as u32
     }
+
+    /// The same memory in fewer and larger buffers.
+    fn joined(self) -> Self {
+        let Self { mut count, mut size } = self;
+        while count > JOINED_COUNT_MIN && size <= JOINED_SIZE / 2 {
+            (count, size) = (count / 2, size * 2);
+        }
+        Self { count, size }
+    }
 }
 
 /// A received chunk. It can not be copied: who holds it owns the buffer, and must give it back with
@@ -42,15 +60,36 @@ impl BufferRingConfig {
 #[derive(Debug)]
 pub struct ReceiveBuffer {
     index: u16,
+    offset: u32,
     len: u32,
     /// The ring that it comes from.
     owner: u32,
+}
+
+impl ReceiveBuffer {
+    /// Bytes of the chunk.
+    #[expect(clippy::len_without_is_empty, reason = "a chunk that was received is not empty")]
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+}
+
+/// What has become of a buffer since it was provided.
+#[derive(Clone, Copy, Default)]
+struct Use {
+    /// Bytes that the kernel has filled.
+    filled: u32,
+    /// Chunks of it that are not recycled.
+    chunks: u32,
+    /// The kernel puts nothing more into it.
+    finished: bool,
 }
 
 pub(super) struct BufferRing {
     entries: NonNull<BufRingEntry>,
     buffers: NonNull<u8>,
     config: BufferRingConfig,
+    uses: Vec<Use>,
     tail: u16,
     /// Buffers that the kernel has.
     available: u16,
@@ -67,63 +106,80 @@ impl BufferRing {
         }
     }
 
-    /// Allocates the buffers, fills the ring with all of them and registers it.
+    /// Allocates the buffers, registers the ring and fills it with all of them.
     pub fn register(ring: &IoUring, config: BufferRingConfig) -> io::Result<Self> {
-        static IDENTITIES: AtomicU32 = AtomicU32::new(0);
         if !config.is_valid() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
+        match Self::register_with(ring, config.joined(), types::IOU_PBUF_RING_INC as u16) {
+            // Before Linux 6.12 the flag is not known.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Self::register_with(ring, config, 0),
+            registered => registered,
+        }
+    }
+
+    fn register_with(ring: &IoUring, config: BufferRingConfig, flags: u16) -> io::Result<Self> {
+        static IDENTITIES: AtomicU32 = AtomicU32::new(0);
         let mut this = Self {
             entries: allocate(entries_layout(config)).cast(),
             buffers: allocate(buffers_layout(config)),
             config,
+            uses: vec![Use::default(); usize::from(config.count)],
             tail: 0,
             available: 0,
             identity: IDENTITIES.fetch_add(1, Ordering::Relaxed),
         };
+        let entries = this.entries.as_ptr() as u64;
+        // SAFETY: `entries` is page aligned, has room for `count` entries, and is freed only in `drop`, before which
+        // the owner must have called `unregister` or be sure that the kernel no longer uses it (see `SocketRing::drop`).
+        unsafe { ring.submitter().register_buf_ring_with_flags(entries, config.count, BUFFER_GROUP, flags)? };
         this.touch();
         for index in 0..config.count {
             this.provide(index);
         }
-        // SAFETY: `entries` is page aligned, has room for `count` entries, and is freed only in `drop`, before which
-        // the owner must have called `unregister` or be sure that the kernel no longer uses it (see `SocketRing::drop`).
-        unsafe {
-            ring.submitter().register_buf_ring_with_flags(
-                this.entries.as_ptr() as u64,
-                config.count,
-                BUFFER_GROUP,
-                0,
-            )?;
-        }
         Ok(this)
     }
 
-    /// The chunk of `len` bytes that a completion named.
+    /// The chunk of `len` bytes that a completion named. `more` says that the kernel goes on to fill the buffer.
     ///
     /// # Safety
     ///
-    /// The kernel must have handed out the buffer `index` with a completion that is used only once.
+    /// The kernel must have handed out the chunk with a completion that is used only once, and chunks of one buffer must
+    /// be taken in the order of their completions.
     #[inline]
-    pub unsafe fn take(&mut self, index: u16, len: u32) -> ReceiveBuffer {
-        assert!(index < self.config.count && len <= self.config.size);
-        self.available -= 1;
-        ReceiveBuffer { index, len, owner: self.identity }
+    pub unsafe fn take(&mut self, index: u16, len: u32, more: bool) -> ReceiveBuffer {
+        let used = &mut self.uses[usize::from(index)];
+        let offset = used.filled;
+        assert!(len <= self.config.size - offset && !used.finished);
+        used.filled += len;
+        used.chunks += 1;
+        used.finished = !more;
+        self.available -= u16::from(!more);
+        ReceiveBuffer { index, offset, len, owner: self.identity }
     }
 
     #[inline]
     pub fn bytes<'a>(&'a self, buffer: &'a ReceiveBuffer) -> &'a [u8] {
         assert_eq!(buffer.owner, self.identity, "a buffer is read through the ring it comes from");
-        // SAFETY: a `ReceiveBuffer` of this ring exists only between the completion that named it and `recycle`; in
-        // that time the kernel does not touch the buffer, and nobody here ever writes to it. Index and length were
-        // checked against the allocation in `take`.
-        unsafe { std::slice::from_raw_parts(self.address(buffer.index), buffer.len as usize) }
+        // SAFETY: a `ReceiveBuffer` of this ring exists only between the completion that named its bytes and `recycle`;
+        // in that time the kernel does not touch them, and nobody here ever writes to them. Index, offset and length
+        // were checked against the allocation in `take`.
+        unsafe {
+            let start = self.address(buffer.index).add(buffer.offset as usize);
+            std::slice::from_raw_parts(start, buffer.len as usize)
+        }
     }
 
-    /// Gives the buffer to the kernel again.
+    /// Gives a chunk back, and with the last one the buffer to the kernel.
     #[inline]
     pub fn recycle(&mut self, buffer: ReceiveBuffer) {
         assert_eq!(buffer.owner, self.identity, "a buffer goes back to the ring it comes from");
-        self.provide(buffer.index);
+        let used = &mut self.uses[usize::from(buffer.index)];
+        used.chunks -= 1;
+        if used.finished && used.chunks == 0 {
+            *used = Use::default();
+            self.provide(buffer.index);
+        }
     }
 
     /// Buffers that the kernel has.

@@ -33,6 +33,9 @@ impl SocketRing {
                 self.arm_wake();
             }
             Some(Completion::Woken)
+        } else if operation == Operation::Alarm as u8 {
+            self.alarm.passed(slot);
+            None
         } else {
             debug_assert!(operation == Operation::Quiet as u8);
             None
@@ -64,13 +67,13 @@ impl SocketRing {
     fn translate_receive(&mut self, id: SocketId, entry: &cqueue::Entry) -> Option<Completion> {
         let (result, flags) = (entry.result(), entry.flags());
         let buffer = cqueue::buffer_select(flags)
-            // SAFETY: the kernel names a buffer once for each time it was provided, and each completion is read once.
-            .map(|index| unsafe { self.buffers.take(index, result.max(0) as u32) });
+            // SAFETY: the kernel names each chunk once, chunks of one buffer in their order, and each completion is read once.
+            .map(|index| unsafe { self.buffers.take(index, result.max(0) as u32, cqueue::buffer_more(flags)) });
         let Some(socket) = self.sockets.get_mut(id) else {
             debug_assert!(false, "a slot lives until its receive has ended");
             return None;
         };
-        let multishot = socket.receiving == Receiving::Multishot;
+        let watched = socket.receiving == Receiving::Watched;
         if !cqueue::more(flags) {
             socket.receiving = Receiving::No;
         }
@@ -79,10 +82,17 @@ impl SocketRing {
             self.release_if_finished(id);
             return None;
         }
+        if watched {
+            return Some(if result > 0 {
+                Completion::Readable { socket: id }
+            } else {
+                Completion::Ended { socket: id }
+            });
+        }
         match (result, buffer) {
             (1.., Some(buffer)) => {
-                if multishot && !cqueue::more(flags) {
-                    self.arm_receive(id, true);
+                if !cqueue::more(flags) {
+                    self.arm_receive(id);
                 }
                 Some(Completion::Received { socket: id, buffer })
             }
@@ -91,11 +101,11 @@ impl SocketRing {
                 match -result {
                     libc::ENOBUFS => {
                         self.counters.buffers_exhausted += 1;
-                        self.starve(id, multishot);
+                        self.starve(id);
                         None
                     }
                     libc::EINTR | libc::EAGAIN => {
-                        self.arm_receive(id, multishot);
+                        self.arm_receive(id);
                         None
                     }
                     _ => Some(Completion::Ended { socket: id }),
@@ -104,9 +114,9 @@ impl SocketRing {
         }
     }
 
-    fn starve(&mut self, id: SocketId, multishot: bool) {
+    fn starve(&mut self, id: SocketId) {
         if let Some(socket) = self.sockets.get_mut(id) {
-            socket.receiving = Receiving::Starved { multishot };
+            socket.receiving = Receiving::Starved;
             self.starved.push(id);
         }
     }

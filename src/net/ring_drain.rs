@@ -44,6 +44,7 @@ impl Drop for SocketRing {
             ManuallyDrop::drop(&mut self.sockets);
             ManuallyDrop::drop(&mut self.buffers);
             ManuallyDrop::drop(&mut self.wake_value);
+            ManuallyDrop::drop(&mut self.alarm.timespec);
         }
     }
 }
@@ -51,7 +52,7 @@ impl Drop for SocketRing {
 impl SocketRing {
     fn is_drained(&mut self) -> bool {
         let receives = self.sockets.iter_mut().any(|socket| {
-            matches!(socket.receiving, Receiving::Once | Receiving::Multishot) || socket.sending.is_some()
+            matches!(socket.receiving, Receiving::Watched | Receiving::Multishot) || socket.sending.is_some()
         });
         self.sends_in_flight == 0 && !self.wake_armed && !receives
     }

@@ -15,12 +15,11 @@ pub struct SocketId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Receiving {
     No,
-    Once,
+    /// It says when there is something to read.
+    Watched,
     Multishot,
-    /// The kernel had no buffer; to be armed again, as single-shot or multishot, when there is one.
-    Starved {
-        multishot: bool,
-    },
+    /// The kernel had no buffer; to be armed again when there is one.
+    Starved,
 }
 
 /// One socket.

@@ -54,6 +54,8 @@ fn probe() -> Result<(), Unsupported> {
         (opcode::RecvMulti::CODE, "receive"),
         (opcode::Send::CODE, "send"),
         (opcode::SendMsg::CODE, "sendmsg"),
+        (opcode::PollAdd::CODE, "poll"),
+        (opcode::Timeout::CODE, "timeout"),
         (opcode::Close::CODE, "close"),
         (opcode::Read::CODE, "read"),
         (opcode::MsgRingData::CODE, "messages between rings (MSG_RING)"),

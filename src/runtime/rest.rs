@@ -76,8 +76,10 @@ impl ShardDriver {
 
     fn sleep_in_ring(&mut self) -> io::Result<()> {
         if self.inbox.prepare_to_sleep() {
-            let time = self.time_to_deadline().unwrap_or(Millis::MAX).min(limits::EXECUTOR_TURN_INTERVAL_MS);
-            self.ring.wait(Some(Duration::from_millis(time)))?;
+            let now = millis(self.common.clock.elapsed());
+            let executor_turn = now + limits::EXECUTOR_TURN_INTERVAL_MS;
+            let until = self.next_deadline().map_or(executor_turn, |deadline| deadline.min(executor_turn));
+            self.ring.wait(now, until)?;
         }
         self.inbox.awake();
         Ok(())

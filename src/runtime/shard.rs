@@ -23,6 +23,9 @@ use crate::limits;
 use crate::net::{Completion, ReceiveBuffer, SendParts, SocketId, SocketRing};
 use crate::routing::ShardIndex;
 
+/// Bytes of a connection without a home that are read at a time: a usual CONNECT and what comes with it.
+const HANDSHAKE_READ_SIZE: usize = 4_096;
+
 /// What all shards of a server have in common.
 #[derive(Debug)]
 pub struct Common {
@@ -67,7 +70,19 @@ pub struct ShardDriver {
 #[derive(Debug)]
 enum Held {
     Received(SocketId, ReceiveBuffer),
+    Readable(SocketId),
     Ended(SocketId),
+}
+
+impl Held {
+    fn weight(&self) -> usize {
+        weight(if let Self::Received(_, buffer) = self { buffer.len() } else { 0 })
+    }
+}
+
+/// How much of a turn's budget a completion takes that brings so many bytes.
+fn weight(received: usize) -> usize {
+    1 + (received >> limits::COMPLETION_WEIGHT_SHIFT)
 }
 
 impl ShardDriver {
@@ -153,20 +168,24 @@ impl ShardDriver {
         }
         while !self.congested && budget > 0 {
             let Some(held) = self.held.pop_front() else { break };
-            budget -= 1;
+            budget = budget.saturating_sub(held.weight());
             match held {
                 Held::Received(socket, buffer) => self.handle_received(socket, buffer),
+                Held::Readable(socket) => self.handle_readable(socket),
                 Held::Ended(socket) => self.handle_ended(socket),
             }
         }
         let hold = self.congested || !self.held.is_empty();
         while budget > 0 {
             let Some(completion) = self.ring.next_completion() else { break };
-            budget -= 1;
+            let received = if let Completion::Received { buffer, .. } = &completion { buffer.len() } else { 0 };
+            budget = budget.saturating_sub(weight(received));
             match completion {
                 Completion::Received { socket, buffer } if hold => self.held.push_back(Held::Received(socket, buffer)),
+                Completion::Readable { socket } if hold => self.held.push_back(Held::Readable(socket)),
                 Completion::Ended { socket } if hold => self.held.push_back(Held::Ended(socket)),
                 Completion::Received { socket, buffer } => self.handle_received(socket, buffer),
+                Completion::Readable { socket } => self.handle_readable(socket),
                 Completion::Ended { socket } => self.handle_ended(socket),
                 Completion::Sent { socket, parts } => self.handle_sent(socket, parts),
                 Completion::SendFailed { socket, parts } => {
@@ -198,12 +217,29 @@ impl ShardDriver {
                 self.shard.handle_received(*connection, bytes, self.now);
                 self.ring.recycle(buffer);
             }
-            Some(Link::Handshake(handshake)) => {
-                handshake.bytes.extend_from_slice(bytes);
-                self.ring.recycle(buffer);
-                self.find_home(socket);
+            Some(Link::Handshake(_) | Link::Free) | None => self.ring.recycle(buffer),
+        }
+    }
+
+    /// Bytes of a connection that has no home yet are read with a system call, because a receive that is once begun in
+    /// the ring cannot move to another ring.
+    fn handle_readable(&mut self, socket: SocketId) {
+        if self.ring.current(socket.slot) != Some(socket) {
+            return;
+        }
+        let mut bytes = [0; HANDSHAKE_READ_SIZE];
+        match self.ring.read(socket, &mut bytes) {
+            Ok(0) => self.handle_ended(socket),
+            Ok(size) => {
+                if let Some(Link::Handshake(handshake)) = self.links.get_mut(socket.slot) {
+                    handshake.bytes.extend_from_slice(&bytes[..size]);
+                    self.find_home(socket);
+                }
             }
-            Some(Link::Free) | None => self.ring.recycle(buffer),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock || error.kind() == io::ErrorKind::Interrupted => {
+                self.ring.watch(socket);
+            }
+            Err(_) => self.handle_ended(socket),
         }
     }
 
@@ -251,7 +287,7 @@ impl ShardDriver {
             let handshake = Handshake { address, over_limit, bytes: Vec::new() };
             self.links.set(socket.slot, Link::Handshake(Box::new(handshake)));
             self.handshakes.push_back((self.now + self.settings.handshake_time_max_ms, socket));
-            self.ring.receive_once(socket);
+            self.ring.watch(socket);
         }
     }
 
@@ -397,7 +433,7 @@ impl ShardDriver {
         let Link::Handshake(handshake) = self.links.get(socket.slot) else { return };
         let home = match home_of(&handshake.bytes, &self.settings, self.shards) {
             Home::NeedMore if handshake.bytes.len() <= self.settings.connect_size_max as usize => {
-                self.ring.receive_once(socket);
+                self.ring.watch(socket);
                 return;
             }
             // Too large for a CONNECT: the core refuses it as it refuses other malformed ones.

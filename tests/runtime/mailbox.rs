@@ -30,18 +30,26 @@ struct Passer {
     /// Messages that have arrived anywhere; the test ends at `goal`.
     arrived: Arc<AtomicU64>,
     goal: u64,
+    start: Instant,
     sleeps: u64,
 }
 
 impl Passer {
-    fn turn(&mut self) {
+    /// Takes what the ring reports; whether somebody woke it.
+    fn take_wakes(&mut self) -> bool {
+        let mut woken = false;
         while let Some(completion) = self.ring.next_completion() {
             match completion {
-                Completion::Woken => {}
+                Completion::Woken => woken = true,
                 Completion::WakeFailed { ring } => self.mailboxes.wake_handle(ring as usize).unwrap().wake(),
                 other => panic!("{other:?}"),
             }
         }
+        woken
+    }
+
+    fn turn(&mut self) {
+        self.take_wakes();
         for _ in 0..self.random.random_range(1..4) {
             match self.inbox.next() {
                 Some(Mail::Peer { messages, weight, .. }) => {
@@ -60,6 +68,10 @@ impl Passer {
         }
     }
 
+    fn elapsed_ms(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64
+    }
+
     fn is_done(&self) -> bool {
         self.arrived.load(Ordering::Relaxed) >= self.goal
     }
@@ -74,9 +86,13 @@ impl Passer {
     fn sleep_in_ring(&mut self) {
         if self.inbox.prepare_to_sleep() {
             self.sleeps += 1;
-            let began = Instant::now();
-            self.ring.wait(Some(PATIENCE)).unwrap();
-            assert!(began.elapsed() < PATIENCE || self.is_done(), "nobody woke this shard");
+            let until = self.elapsed_ms() + PATIENCE.as_millis() as u64;
+            // The alarm of an earlier sleep may end this one; only a wake-up counts.
+            while !self.take_wakes() && !self.is_done() {
+                let now = self.elapsed_ms();
+                assert!(now < until, "nobody woke this shard");
+                self.ring.wait(now, until).unwrap();
+            }
         } else {
             self.ring.submit().unwrap();
         }
@@ -101,7 +117,7 @@ fn pass(shards: usize, batches: usize, batch_max: usize, goal: u64, run: fn(Pass
                 mailboxes.set_wake(index, ring.wake_handle().unwrap());
                 let random = SmallRng::seed_from_u64(SEED + index as u64);
                 barrier.wait();
-                run(Passer { ring, inbox, mailboxes, shards, random, arrived, goal, sleeps: 0 })
+                run(Passer { ring, inbox, mailboxes, shards, random, arrived, goal, start: Instant::now(), sleeps: 0 })
             })
         })
         .collect();

@@ -1,8 +1,9 @@
 //! One ring in this thread, ordinary blocking clients in others.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,13 @@ fn ring(count: u16, size: u32) -> (SocketRing, SocketAddr) {
     (ring, listener.address)
 }
 
+/// Waits for a completion, at most for about so many milliseconds.
+fn wait(ring: &mut SocketRing, ms: u64) {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let now = START.elapsed().as_millis() as u64;
+    ring.wait(now, now + ms).unwrap();
+}
+
 fn next(ring: &mut SocketRing) -> Completion {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -29,7 +37,7 @@ fn next(ring: &mut SocketRing) -> Completion {
             return completion;
         }
         assert!(Instant::now() < deadline, "nothing completes");
-        ring.wait(Some(Duration::from_millis(5))).unwrap();
+        wait(ring, 5);
     }
 }
 
@@ -165,7 +173,7 @@ fn closing_in_the_middle_of_a_send_frees_the_slot_for_another() {
         let deadline = Instant::now() + PATIENCE;
         while ring.socket_count() > 0 {
             assert!(Instant::now() < deadline, "the slot is not freed");
-            ring.wait(Some(Duration::from_millis(10))).unwrap();
+            wait(&mut ring, 10);
             assert!(ring.next_completion().is_none(), "a closed socket reports nothing");
         }
         if let Some(former) = former {
@@ -186,11 +194,13 @@ fn a_socket_moves_to_another_ring_with_nothing_lost() {
     let (mut second, _) = ring(8, 4096);
     let mut client = TcpStream::connect(address).unwrap();
     let socket = accept(&mut first);
-    first.receive_once(socket);
+    first.watch(socket);
     client.write_all(b"one").unwrap();
-    let Completion::Received { buffer, .. } = next(&mut first) else { panic!("nothing received") };
-    assert_eq!(first.received(&buffer), b"one");
-    first.recycle(buffer);
+    assert!(matches!(next(&mut first), Completion::Readable { socket: readable } if readable == socket));
+    let mut bytes = [0; 8];
+    assert_eq!(first.read(socket, &mut bytes).unwrap(), 3);
+    assert_eq!(&bytes[..3], b"one");
+    assert_eq!(first.read(socket, &mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
     client.write_all(b"two").unwrap();
     let socket = first.detach(socket).unwrap();
     let socket = second.attach(socket);
@@ -226,4 +236,16 @@ fn a_stopped_listener_refuses() {
     ring.stop_accepting();
     assert!(matches!(next(&mut ring), Completion::AcceptEnded { listener: 0, .. }));
     assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn a_wait_ends_at_its_time_although_the_alarm_of_an_earlier_one_is_later() {
+    let (mut ring, _) = ring(8, 4096);
+    ring.wake_handle().unwrap().wake();
+    wait(&mut ring, PATIENCE.as_millis() as u64);
+    assert!(matches!(ring.next_completion(), Some(Completion::Woken)));
+    let began = Instant::now();
+    wait(&mut ring, 20);
+    assert!(ring.next_completion().is_none());
+    assert!(began.elapsed() < PATIENCE, "it slept until the other alarm");
 }

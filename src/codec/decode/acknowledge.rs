@@ -1,10 +1,23 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP (sections 3.4 to 3.7): one layout, two sets of reason codes.
 
 use super::{Reader, properties};
+use crate::codec::frame::Frame;
 use crate::codec::packet::{Ack, Version};
 use crate::codec::properties::AckProperties;
 use crate::codec::reason::ReasonCode;
 use crate::codec::violation::Violation;
+
+/// Decodes a frame whose type is PUBACK; the type is not looked at.
+#[inline]
+pub fn puback(frame: Frame<'_>, version: Version) -> Result<Ack<'_>, Violation> {
+    if frame.first_byte & 0x0F != 0 {
+        return Err(Violation::HeaderFlagsReserved);
+    }
+    let mut reader = Reader::new(frame.body);
+    let ack = read_puback(&mut reader, version)?;
+    reader.finish()?;
+    Ok(ack)
+}
 
 /// Reads PUBACK or PUBREC.
 pub(super) fn read_puback<'a>(reader: &mut Reader<'a>, version: Version) -> Result<Ack<'a>, Violation> {
