@@ -22,7 +22,8 @@ pub struct Running {
     pub port: u16,
 }
 
-const START_PATIENCE: Duration = Duration::from_secs(10);
+/// RabbitMQ takes ten seconds on a machine with nothing else to do.
+const START_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Broker {
