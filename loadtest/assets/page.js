@@ -19,20 +19,17 @@ const FORMATS = {
   count: (value) => scaled(value, [[1e6, " M"], [1e3, " k"], [1, ""]]),
   cores: (value) => digits(value),
   seconds: (value) => digits(value) + " s",
-  // The axis has 1 / (1 - quantile), so that each nine takes the same room.
-  percentile: (value) => {
-    const nines = Math.max(0, Math.ceil(Math.log10(value)) - 1);
-    return (100 - 100 / value).toFixed(Math.min(8, nines + (Number.isInteger(Math.log10(value)) ? 0 : 1))).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "") + " %";
-  },
+  // The axis has 1 / (1 - quantile), so that each nine takes the same room. One digit more than there are nines.
+  percentile: (value) => String(Number((100 - 100 / value).toFixed(Math.ceil(Math.log10(value))))) + " %",
 };
 
 const isLogarithmic = (axis) => axis.unit === "percentile" || axis.logarithmic;
 
-// Of a logarithmic axis: the powers of ten, and 2 and 5 between them where the axis is short.
+// Of a logarithmic axis: the powers of ten, and some ticks between them where the axis is short.
 const shownTicks = (axis) => (u, splits) => {
   const values = splits.filter((value) => value > 0);
   const decades = Math.log10(values[values.length - 1] / values[0]);
-  const leading = axis.unit === "percentile" ? [1] : decades > 3 ? [1] : decades > 1.5 ? [1, 3] : [1, 2, 5];
+  const leading = axis.unit === "percentile" || decades > 3 ? [1] : decades > 1.5 ? [1, 3] : [1, 2, 5];
   return splits.map((value) => {
     const mantissa = Math.round(value / 10 ** Math.floor(Math.log10(value) + 1e-9));
     return leading.includes(mantissa) ? value : null;
@@ -44,8 +41,8 @@ const binarySteps = Array.from({ length: 50 }, (_, exponent) => 2 ** exponent);
 
 const axisOptions = (axis, isBelow) => ({
   stroke: () => css("--muted"),
-  grid: { stroke: () => css("--grid"), width: 1 },
-  ticks: { stroke: () => css("--grid"), width: 1 },
+  grid: { stroke: () => css("--grid"), width: 1, ...(isLogarithmic(axis) ? { filter: shownTicks(axis) } : {}) },
+  ticks: { stroke: () => css("--grid"), width: 1, ...(isLogarithmic(axis) ? { filter: shownTicks(axis) } : {}) },
   font: "12px system-ui, sans-serif",
   size: isBelow ? 34 : 76,
   values: (u, splits) => splits.map((value) => (value === null ? "" : FORMATS[axis.unit](value))),
@@ -69,7 +66,7 @@ const scaleOptions = (axis) => {
 
 const seriesOptions = (line, axis) => ({
   label: line.label,
-  class: line.faint ? "faint" : "",
+  class: line.faint ? "faint" : "shown",
   stroke: () => css(`--line-${line.color}`),
   alpha: line.faint ? 0.3 : 1,
   width: line.faint ? 1 : 2,
@@ -84,6 +81,7 @@ const draw = (plot, element) => {
   const chart = new uPlot({
     width: element.clientWidth,
     height: HEIGHT,
+    padding: [8, 32, 0, 0],
     scales: { x: { time: false, ...scaleOptions(plot.x) }, y: scaleOptions(plot.y) },
     axes: [axisOptions(plot.x, true), axisOptions(plot.y, false)],
     series: [

@@ -1,9 +1,10 @@
 //! A load generator for MQTT brokers, whichever they are.
 //!
 //! The map, in the order of a run: [`cli`] is what the user asks for; a file of [`scenario`] turns it into groups of
-//! publishers and subscribers; [`run`] opens the connections, starts the [`engine`]'s workers, watches the broker with
-//! [`measure`], and [`report`] prints what came of it. [`message`] is what the payloads carry, [`ledger`] judges their
-//! arrivals, [`faults`] counts what went wrong. [`compare`] starts several brokers in turns and runs a scenario against each.
+//! publishers and subscribers; [`run`] opens the connections and starts the [`engine`]'s workers, [`watch`] looks at them and
+//! at the broker with [`measure`], and [`report`] tells what came of it, as text, JSON and a page with plots. [`message`] is
+//! what the payloads carry, [`ledger`] judges their arrivals, [`faults`] counts what went wrong. [`compare`] starts several
+//! brokers in turns and runs a scenario against each.
 //!
 //! It must cost little CPU for a message beside the broker it measures, or it would measure itself. So it has an MQTT codec
 //! of its own ([`mqtt`]) that knows no more than it needs, and sockets on epoll with many connections on one thread.

@@ -55,7 +55,7 @@ pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<b
             links.by_ref().take(groups.iter().map(|group| clients_of(group).count()).sum()).collect();
         workers.push(Worker::new(traffic, timeline, progress, groups, links)?);
     }
-    let mut watch = Watch::new(&timeline, broker, &progress, hdr_log);
+    let mut watch = Watch::new(&timeline, broker, &progress, hdr_log)?;
     let outcomes = thread::scope(|scope| {
         let handles: Vec<_> = workers.into_iter().map(|worker| scope.spawn(|| worker.run())).collect();
         let watched = watch.run();

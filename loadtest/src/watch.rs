@@ -37,6 +37,9 @@ pub struct Watch<'a> {
     broker: Option<BrokerBefore>,
     progress: &'a [Progress],
     hdr_log: Option<HdrLog<'a>>,
+    /// This program's processes and the broker's, looked up once.
+    own: Family,
+    family: Option<Family>,
     collector: Collector,
     first: Option<Reading>,
     last: Option<Reading>,
@@ -86,8 +89,10 @@ impl<'a> Watch<'a> {
         broker: Option<BrokerBefore>,
         progress: &'a [Progress],
         hdr_log: Option<HdrLog<'a>>,
-    ) -> Self {
-        Self {
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            own: Family::of(std::process::id())?,
+            family: broker.as_ref().map(|broker| Family::of(broker.pid)).transpose()?,
             timeline,
             broker,
             progress,
@@ -101,26 +106,24 @@ impl<'a> Watch<'a> {
             pending: VecDeque::new(),
             latencies: Latencies::new(),
             time_series: Vec::new(),
-        }
+        })
     }
 
     /// Watches until the end of the measured time.
     pub fn run(&mut self) -> anyhow::Result<()> {
         let grid = self.timeline.grid();
-        let family = self.broker.as_ref().map(|broker| Family::of(broker.pid)).transpose()?;
-        let switches = |family: &Option<Family>| family.as_ref().map(SwitchesSample::take);
         self.warm_up();
-        self.switches.extend(switches(&family));
-        let first = self.read(family.as_ref())?;
+        self.switches.extend(self.family.as_ref().map(SwitchesSample::take));
+        let first = self.read()?;
         let mut before = first.clone();
         self.first = Some(first);
         for index in 1..=grid.count {
             thread::sleep(self.timeline.rest(grid.end_ns(index)));
-            let now = self.read(family.as_ref())?;
+            let now = self.read()?;
             if index == grid.count {
-                self.switches.extend(switches(&family));
+                self.switches.extend(self.family.as_ref().map(SwitchesSample::take));
             }
-            let rss_bytes = family.as_ref().map(memory::resident_bytes).transpose()?;
+            let rss_bytes = self.family.as_ref().map(memory::resident_bytes).transpose()?;
             self.loads.push(now.load_since(&before, rss_bytes));
             let per_second = (now.delivered - before.delivered) as f64 / (now.at - before.at).as_secs_f64();
             before = now;
@@ -161,13 +164,13 @@ impl<'a> Watch<'a> {
         })
     }
 
-    fn read(&self, family: Option<&Family>) -> anyhow::Result<Reading> {
+    fn read(&self) -> anyhow::Result<Reading> {
         let sum = |count: fn(&Progress) -> u64| self.progress.iter().map(count).sum();
         Ok(Reading {
             delivered: sum(|progress| progress.delivered.load(Ordering::Relaxed)),
             published: sum(|progress| progress.published.load(Ordering::Relaxed)),
-            own: CpuSample::take(std::process::id())?,
-            broker: family.map(CpuSample::of).transpose()?,
+            own: CpuSample::of(&self.own)?,
+            broker: self.family.as_ref().map(CpuSample::of).transpose()?,
             at: Instant::now(),
         })
     }

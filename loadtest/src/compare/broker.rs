@@ -3,7 +3,9 @@
 use crate::cpus;
 use anyhow::{Context, bail, ensure};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -83,8 +85,19 @@ impl Drop for Running {
     }
 }
 
+/// Ports below those that the kernel gives to outgoing connections (ip_local_port_range in ip(7), from 32,768 on), so that
+/// no connection takes one before the broker listens there.
+const PORTS: Range<u16> = 20_000..30_000;
+
+/// A port that nobody listens on. Comparisons that run at the same time begin to look at different ones, and each broker
+/// of one comparison has another.
 fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    static BROKERS: AtomicU32 = AtomicU32::new(0);
+    let count = u32::from(PORTS.end - PORTS.start);
+    let first = std::process::id().wrapping_mul(37).wrapping_add(BROKERS.fetch_add(1, Ordering::Relaxed)) % count;
+    let mut ports = (0..count).map(|offset| PORTS.start + ((first + offset) % count) as u16);
+    let port = ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    port.with_context(|| format!("all ports from {} to {} are taken", PORTS.start, PORTS.end - 1))
 }
 
 #[cfg(test)]

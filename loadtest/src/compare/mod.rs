@@ -32,7 +32,8 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<bool> {
         let subjects = run_scenario(scenario, &brokers, args)?;
         passed &= subjects.iter().flat_map(|subject| &subject.rounds).all(|round| !has_failed(round));
         let comparison = SideBySide { title: scenario.name.clone(), subjects, baseline };
-        println!("\nmedians of {} rounds: {}\n{}\n", args.rounds, scenario.name, comparison.table());
+        let of = if args.rounds == 1 { "one round".into() } else { format!("medians of {} rounds", args.rounds) };
+        println!("\n{of}: {}\n{}\n", scenario.name, comparison.table());
         comparisons.push(comparison);
     }
     if args.suite.is_some() {
