@@ -6,7 +6,6 @@ use crate::engine::link::Link;
 use crate::engine::plan::Group;
 use crate::engine::worker::{Outcome, Pace, Progress, Timeline, Traffic, Worker};
 use crate::faults::Faults;
-use crate::measure::Clock;
 use crate::measure::hdr_log::HdrFile;
 use crate::measure::latency::Latencies;
 use crate::mqtt::Session;
@@ -15,7 +14,7 @@ use crate::watch::{BrokerBefore, Watch};
 use anyhow::Context;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 /// A scenario, ready to run.
 #[derive(Debug)]
@@ -41,9 +40,7 @@ pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<b
     let dialed = Instant::now();
     let mut links = dial(&clients, &options)?.into_iter();
     let connect_seconds = dialed.elapsed().as_secs_f64();
-    let timeline = timeline(load, target);
-    let measured_from = SystemTime::now() + Duration::from_secs_f64(load.warmup);
-    let hdr_log = hdr_file.as_mut().map(|file| file.begin(&plan.title, measured_from)).transpose()?;
+    let timeline = Timeline::begin(load.warmup, load.seconds, target.patience);
     let progress: Vec<Progress> = shares.iter().map(|_| Progress::with_slices()).collect();
     let run = std::process::id() ^ (timeline.start_ns as u32) << 16;
     let mut workers = Vec::with_capacity(threads);
@@ -55,7 +52,8 @@ pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<b
             links.by_ref().take(groups.iter().map(|group| clients_of(group).count()).sum()).collect();
         workers.push(Worker::new(traffic, timeline, progress, groups, links)?);
     }
-    let mut watch = Watch::new(&timeline, broker, &progress, hdr_log)?;
+    let hdr = hdr_file.as_mut().map(|file| (file, plan.title.as_str()));
+    let mut watch = Watch::new(&timeline, broker, &progress, hdr)?;
     let outcomes = thread::scope(|scope| {
         let handles: Vec<_> = workers.into_iter().map(|worker| scope.spawn(|| worker.run())).collect();
         let watched = watch.run();
@@ -159,15 +157,6 @@ pub fn clients_of(group: &Group) -> impl Iterator<Item = Client> + '_ {
     let publishers = (0..group.publishers.len())
         .map(move |index| Client { client_id: format!("{name}-pub-{index}"), filters: Vec::new() });
     subscribers.chain(publishers)
-}
-
-fn timeline(load: &LoadArgs, target: &TargetArgs) -> Timeline {
-    let ns = |seconds: f64| (seconds * 1e9) as u64;
-    let clock = Clock::start();
-    let start_ns = clock.now_ns();
-    let measure_from_ns = start_ns + ns(load.warmup);
-    let measure_until_ns = measure_from_ns + ns(load.seconds);
-    Timeline { clock, start_ns, measure_from_ns, measure_until_ns, patience_ns: ns(target.patience) }
 }
 
 fn merge(outcomes: Vec<std::io::Result<Outcome>>) -> anyhow::Result<Outcome> {

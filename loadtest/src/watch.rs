@@ -4,7 +4,7 @@
 use crate::engine::worker::{Outcome, Progress, Timeline};
 use crate::measure::cpu::CpuSample;
 use crate::measure::family::Family;
-use crate::measure::hdr_log::HdrLog;
+use crate::measure::hdr_log::{HdrFile, HdrLog};
 use crate::measure::intervals::{Collector, Interval};
 use crate::measure::kernel::KernelMemory;
 use crate::measure::latency::Latencies;
@@ -15,14 +15,14 @@ use crate::report::{BrokerReport, GeneratorReport, KernelReport, duration, group
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The broker before the first connection.
 #[derive(Debug)]
 pub struct BrokerBefore {
     pid: u32,
-    memory: Memory,
-    kernel: KernelMemory,
+    pub memory: Memory,
+    pub kernel: KernelMemory,
 }
 
 impl BrokerBefore {
@@ -78,18 +78,21 @@ struct Reading {
 }
 
 /// How long after an interval its slices are looked for: a worker sleeps up to 20 ms.
-const SLICES_AFTER: Duration = Duration::from_millis(25);
+pub const SLICES_AFTER: Duration = Duration::from_millis(25);
 
 /// The part of the time in which a thread has work, from which on it limits the rate.
 const BUSY: f64 = 0.95;
 
 impl<'a> Watch<'a> {
+    /// `hdr` is the file for the latencies, if one is wanted, and what to call them in it.
     pub fn new(
         timeline: &'a Timeline,
         broker: Option<BrokerBefore>,
         progress: &'a [Progress],
-        hdr_log: Option<HdrLog<'a>>,
+        hdr: Option<(&'a mut HdrFile, &str)>,
     ) -> anyhow::Result<Self> {
+        let measured_from = SystemTime::now() + timeline.rest(timeline.measure_from_ns);
+        let hdr_log = hdr.map(|(file, title)| file.begin(title, measured_from)).transpose()?;
         Ok(Self {
             own: Family::of(std::process::id())?,
             family: broker.as_ref().map(|broker| Family::of(broker.pid)).transpose()?,
@@ -109,8 +112,16 @@ impl<'a> Watch<'a> {
         })
     }
 
-    /// Watches until the end of the measured time.
+    /// Watches until the end of the measured time. If that fails, the workers are told to stop: nobody will want to know.
     pub fn run(&mut self) -> anyhow::Result<()> {
+        let watched = self.watch();
+        if watched.is_err() {
+            self.progress.iter().for_each(|progress| progress.stop.store(true, Ordering::Relaxed));
+        }
+        watched
+    }
+
+    fn watch(&mut self) -> anyhow::Result<()> {
         let grid = self.timeline.grid();
         self.warm_up();
         self.switches.extend(self.family.as_ref().map(SwitchesSample::take));
@@ -250,7 +261,7 @@ impl Reading {
         Load {
             broker_cpu_cores: broker.map(|(now, before)| cores(now.since(before).running_ns, earlier, self)),
             broker_rss_bytes,
-            generator_cpu_cores: cores(self.own.since(&earlier.own).running_ns, earlier, self),
+            generator_cpu_cores: Some(cores(self.own.since(&earlier.own).running_ns, earlier, self)),
         }
     }
 }

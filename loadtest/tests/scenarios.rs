@@ -223,6 +223,43 @@ fn a_site_is_judged_in_all_its_groups() {
 }
 
 #[test]
+fn each_scenario_writes_the_files_it_offers() {
+    let site = Scratch::new("offered.toml");
+    std::fs::write(&site.0, SITE).unwrap();
+    let site = format!("site {}", site.0.display());
+    let slow = "slow --subscribers 2 --slow 1 --rate 100 --seconds 0.3";
+    let soak = "soak --minutes 0.005 --every 0.1 --pairs 1 --rate 200 --churners 0";
+    let connect = "connect --clients 5";
+    for (scenario, has_hdr, course) in [
+        (&site[..], true, Some("time_series")),
+        (slow, true, Some("time_series")),
+        (soak, true, Some("samples")),
+        (STORM, false, Some("time_series")),
+        (connect, false, None),
+        (SUBSCRIPTIONS, false, None),
+        (RETAINED, false, None),
+    ] {
+        let (page, log) = (Scratch::new("html"), Scratch::new("hlog"));
+        let mut words = format!("{scenario} --html {}", page.0.display());
+        if has_hdr {
+            words += &format!(" --hdr {}", log.0.display());
+        }
+        let (passed, result) = run(&words, Fault::None, "");
+        assert!(passed, "{scenario}: {result}");
+        assert!(result["origin"]["kernel"].is_string(), "{scenario}: {result}");
+        if let Some(course) = course {
+            let points = result[course].as_array().unwrap();
+            assert!(points.iter().any(|point| point["p99_us"].as_f64() > Some(0.0)), "{scenario}: {result}");
+        }
+        assert!(std::fs::read_to_string(&page.0).unwrap().contains("<table"), "{scenario}");
+        if has_hdr {
+            // Four lines are its head.
+            assert!(std::fs::read_to_string(&log.0).unwrap().lines().count() > 4, "{scenario}");
+        }
+    }
+}
+
+#[test]
 fn a_mistake_in_a_site_is_named_with_its_file_line_and_key() {
     let file = Scratch::new("mistake.toml");
     std::fs::write(&file.0, SITE.replace("retain", "retian")).unwrap();

@@ -26,6 +26,9 @@ pub struct SlowArgs {
     pub qos: u8,
     #[arg(long, default_value_t = 20.0, value_parser = positive)]
     pub seconds: f64,
+    /// Write the latencies of each second to this file, as an interval log of HdrHistogram
+    #[arg(long, value_name = "FILE")]
+    pub hdr: Option<PathBuf>,
     #[command(flatten)]
     pub target: TargetArgs,
 }
@@ -58,6 +61,9 @@ pub struct SoakArgs {
     /// End at the first fault
     #[arg(long)]
     pub stop_on_fault: bool,
+    /// Write the latencies of each line to this file, as an interval log of HdrHistogram
+    #[arg(long, value_name = "FILE")]
+    pub hdr: Option<PathBuf>,
     #[command(flatten)]
     pub target: TargetArgs,
 }
@@ -69,6 +75,9 @@ pub struct SiteArgs {
     /// Measured seconds, instead of those in the file
     #[arg(long, value_parser = positive)]
     pub seconds: Option<f64>,
+    /// Write the latencies of each second to this file, as an interval log of HdrHistogram
+    #[arg(long, value_name = "FILE")]
+    pub hdr: Option<PathBuf>,
     #[command(flatten)]
     pub target: TargetArgs,
 }

@@ -130,7 +130,7 @@ impl Report {
 }
 
 impl BrokerReport {
-    fn print(&self) {
+    pub fn print(&self) {
         println!(
             "  broker      {:.3} µs CPU per message, {:.2} cores{}",
             self.cpu_us_per_message,
@@ -151,7 +151,7 @@ impl BrokerReport {
 }
 
 impl KernelReport {
-    fn print(&self) {
+    pub fn print(&self) {
         let growth = |after: u64, before: u64| (after as f64 - before as f64) / 1_048_576.0;
         println!(
             "  kernel      {:+.1} MiB TCP buffers, {:+.1} MiB slab (the whole machine's, both ends)",
@@ -162,7 +162,7 @@ impl KernelReport {
 }
 
 impl GeneratorReport {
-    fn print(&self) {
+    pub fn print(&self) {
         let threads = if self.threads == 1 {
             String::new()
         } else {

@@ -2,10 +2,6 @@
 
 use std::io::{IsTerminal, Write, stderr};
 
-pub fn show(seconds: u64, messages_per_second: f64, phase: &str) {
-    say(&format!("{seconds:>4} s  {:>12} messages/s  {phase}", super::grouped(messages_per_second)));
-}
-
 /// Replaces the line.
 pub fn say(text: &str) {
     if stderr().is_terminal() {

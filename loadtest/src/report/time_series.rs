@@ -17,13 +17,13 @@ pub struct TimePoint {
     pub load: Load,
 }
 
-/// What the processes used in an interval. "Cores" are CPU seconds per second.
-#[derive(Clone, Copy, Debug, serde::Serialize)]
+/// What the processes used in an interval, where that was looked at. "Cores" are CPU seconds per second.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
 pub struct Load {
     pub broker_cpu_cores: Option<f64>,
     /// At the end of the interval.
     pub broker_rss_bytes: Option<u64>,
-    pub generator_cpu_cores: f64,
+    pub generator_cpu_cores: Option<f64>,
 }
 
 impl TimePoint {

@@ -4,7 +4,7 @@ use super::meter::{Cost, Meter};
 use crate::cli::ConnectArgs;
 use crate::engine::dial::{Client, DialOptions};
 use crate::engine::fleet::{Fleet, FleetReport};
-use crate::measure::latency::{Latencies, Summary};
+use crate::measure::latency::{Latencies, Point, Summary};
 use crate::mqtt::{Session, Version};
 use crate::report::{grouped, mebibytes, percentiles, progress_line, write_files};
 use crate::run::{dial_options, prepare, topic_prefix};
@@ -33,6 +33,8 @@ struct ConnectReport {
     ended: u64,
     first_failure: Option<String>,
     failed: bool,
+    /// Latency by percentile, of all rounds.
+    distribution: Vec<Point>,
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -108,6 +110,7 @@ pub fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
         ended,
         first_failure: first_failure.take(),
         failed: failures + ended > 0,
+        distribution: latencies.distribution(),
     };
     report.print();
     write_files(&args.target, &report)?;

@@ -9,19 +9,22 @@ use super::steady;
 use crate::cli::SlowArgs;
 use crate::engine::dial::{Client, dial};
 use crate::engine::plan::{Group, Message, Subscriber, Topic};
-use crate::engine::worker::{Pace, Progress, Traffic, Worker};
-use crate::report::{grouped, progress_line, write_files};
+use crate::engine::worker::{Pace, Progress, Timeline, Traffic, Worker};
+use crate::measure::hdr_log::HdrFile;
+use crate::report::{progress_line, write_files};
 use crate::run::{dial_options, prepare, topic_prefix};
+use crate::watch::{BrokerBefore, Watch};
 use consumers::{Consumer, Reading};
-use report::{Broker, RssSample, Slow, SlowReport};
+use report::{Broker, Slow, SlowReport};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Runs the fan-out, lets the slow ones catch up, and tells whether nobody got anything wrong.
 pub fn run(args: &SlowArgs) -> anyhow::Result<bool> {
     prepare(&args.target)?;
     let (prefix, meter) = (topic_prefix(), Meter::new(args.target.broker_pid));
+    let mut hdr_file = args.hdr.as_deref().map(HdrFile::create).transpose()?;
     let name = format!("{prefix}/news");
     let message = Message { qos: args.qos, payload_bytes: args.payload, retain: false, part: 0 };
     let groups = [Group {
@@ -38,11 +41,14 @@ pub fn run(args: &SlowArgs) -> anyhow::Result<bool> {
     let slow = dial(&slow, &dial_options(&args.target, slow.len(), args.qos, 0)?)?;
     let mut consumers: Vec<Consumer> = slow.into_iter().map(Consumer::new).collect();
     let links = steady::connect(&groups, &args.target, args.qos)?;
-    let rss_bytes_before = meter.memory()?.map(|memory| memory.rss_bytes);
-    let (progress, catch_up, run) = (Progress::default(), AtomicBool::new(false), steady::run_number());
+    let broker = args.target.broker_pid.map(BrokerBefore::take).transpose()?;
+    let rss_bytes_before = broker.as_ref().map(|broker| broker.memory.rss_bytes);
+    let (progress, catch_up, run) = ([Progress::with_slices()], AtomicBool::new(false), steady::run_number());
     let traffic = Traffic { version: args.target.mqtt, pace: Pace::Rate(args.rate), run, parts: 0 };
-    let timeline = steady::timeline(0.0, &args.target);
-    let worker = Worker::new(traffic, timeline, &progress, &groups, links)?;
+    let timeline = Timeline::begin(0.0, args.seconds, args.target.patience);
+    let worker = Worker::new(traffic, timeline, &progress[0], &groups, links)?;
+    let mut watch =
+        Watch::new(&timeline, broker, &progress, hdr_file.as_mut().map(|file| (file, "subscribers that read")))?;
     let reading = Reading {
         version: args.target.mqtt,
         topic: &name,
@@ -51,20 +57,21 @@ pub fn run(args: &SlowArgs) -> anyhow::Result<bool> {
         bytes_per_second: args.slow_rate,
         patience: Duration::from_secs_f64(args.target.patience),
     };
-    let (outcome, received_slowly, timeline) = thread::scope(|scope| -> anyhow::Result<_> {
+    let (outcome, received_slowly) = thread::scope(|scope| -> anyhow::Result<_> {
         let steady = scope.spawn(|| worker.run());
         let slow = scope.spawn(|| reading.run(&mut consumers, &catch_up));
-        let timeline = watch(args, &meter, &progress);
-        progress.stop.store(true, Ordering::Relaxed);
+        let watched = watch.run();
         let outcome = steady::join(steady);
         catch_up.store(true, Ordering::Relaxed);
         progress_line::say("the slow ones catch up");
         let received_slowly = slow.join().expect("reading does not panic");
-        Ok((outcome?, received_slowly, timeline?))
+        watched?;
+        Ok((outcome?, received_slowly))
     })?;
     let rss_bytes_after = meter.memory()?.map(|memory| memory.rss_bytes);
     progress_line::clear();
-    let sent = progress.published.load(Ordering::Relaxed);
+    let measured = watch.finish(&outcome)?;
+    let sent = progress[0].published.load(Ordering::Relaxed);
     let mut faults = outcome.faults;
     let mut dropped = 0;
     for consumer in &consumers {
@@ -84,7 +91,7 @@ pub fn run(args: &SlowArgs) -> anyhow::Result<bool> {
         rate: args.rate,
         subscribers: args.subscribers,
         published: sent,
-        latency: outcome.latencies.summary(),
+        latency: measured.latencies.summary(),
         send_delay: outcome.send_delays.summary(),
         slow: Slow {
             consumers: args.slow,
@@ -95,30 +102,14 @@ pub fn run(args: &SlowArgs) -> anyhow::Result<bool> {
             disconnected: consumers.iter().filter(|consumer| consumer.ended.is_some()).count(),
             first_end: consumers.iter().find_map(|consumer| consumer.ended.clone()),
         },
-        broker: Broker::new(rss_bytes_before, rss_bytes_after, timeline, args.slow),
+        broker: Broker::new(rss_bytes_before, rss_bytes_after, &measured.time_series, args.slow),
         faults,
         first_fault: outcome.first_fault,
         failed: faults.any() || sent == 0,
+        time_series: measured.time_series,
+        distribution: measured.latencies.distribution(),
     };
     report.print();
     write_files(&args.target, &report)?;
     Ok(!report.failed)
-}
-
-/// Lets the time pass and reads the broker's memory each second.
-fn watch(args: &SlowArgs, meter: &Meter, progress: &Progress) -> anyhow::Result<Vec<RssSample>> {
-    let started = Instant::now();
-    let mut samples = Vec::new();
-    loop {
-        let rest = args.seconds - started.elapsed().as_secs_f64();
-        if rest <= 0.0 {
-            return Ok(samples);
-        }
-        thread::sleep(Duration::from_secs_f64(rest.min(1.0)));
-        if let Some(memory) = meter.memory()? {
-            samples.push(RssSample { seconds: started.elapsed().as_secs_f64(), rss_bytes: memory.rss_bytes });
-        }
-        let sent = progress.published.load(Ordering::Relaxed);
-        progress_line::say(&format!("{:>4.0} s  {} sent", started.elapsed().as_secs_f64(), grouped(sent as f64)));
-    }
 }

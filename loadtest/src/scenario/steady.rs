@@ -6,9 +6,7 @@ use crate::engine::dial::{Client, dial};
 use crate::engine::link::Link;
 use crate::engine::plan::{Group, Message, Subscriber, Topic};
 use crate::engine::worker::{Outcome, Pace, Progress, Timeline, Traffic, Worker};
-use crate::measure::Clock;
 use crate::run::{clients_of, dial_options};
-use std::time::Duration;
 
 /// Groups of a publisher and a subscriber.
 pub fn pairs(count: usize, prefix: &str, message: Message) -> Vec<Group> {
@@ -27,19 +25,6 @@ pub fn pairs(count: usize, prefix: &str, message: Message) -> Vec<Group> {
 pub fn connect(groups: &[Group], target: &TargetArgs, qos: u8) -> anyhow::Result<Vec<Link>> {
     let clients: Vec<Client> = groups.iter().flat_map(clients_of).collect();
     dial(&clients, &dial_options(target, clients.len(), qos, 0)?)
-}
-
-/// A timeline that has begun and whose sending ends when the worker is told to stop.
-pub fn timeline(warmup: f64, target: &TargetArgs) -> Timeline {
-    let clock = Clock::start();
-    let start_ns = clock.now_ns();
-    Timeline {
-        clock,
-        start_ns,
-        measure_from_ns: start_ns + Duration::from_secs_f64(warmup).as_nanos() as u64,
-        measure_until_ns: u64::MAX,
-        patience_ns: Duration::from_secs_f64(target.patience).as_nanos() as u64,
-    }
 }
 
 /// A number that another run has only by accident.

@@ -9,7 +9,9 @@ use crate::engine::dial::Client;
 use crate::engine::fleet::{Fleet, FleetReport};
 use crate::engine::plan::Message;
 use crate::engine::worker::{Progress, Timeline};
+use crate::measure::intervals::Collector;
 use crate::measure::latency::Latencies;
+use crate::report::time_series::{Load, TimePoint};
 use crate::report::{grouped, progress_line, write_files};
 use crate::run::{dial_options, prepare, topic_prefix};
 use report::{Established, Storm, StormReport};
@@ -41,20 +43,27 @@ pub fn run(args: &StormArgs) -> anyhow::Result<bool> {
     fleet.enqueue_all(None);
     fleet.run_until_in(|fleet| show("connecting", fleet))?;
     fleet.report.latencies = Latencies::new();
-    let progress = Progress::default();
-    let timeline = steady::timeline(args.warmup, &args.target);
+    let progress = Progress::with_slices();
+    let timeline = Timeline::begin(args.warmup, f64::INFINITY, args.target.patience);
     let worker = steady::worker(&groups, links, &args.target, args.rate, PHASES, timeline, &progress)?;
-    let (storm, outcome) = thread::scope(|scope| {
+    let (storm, slices, outcome) = thread::scope(|scope| {
         let handle = scope.spawn(|| worker.run());
         let fleet = &mut fleet;
         let (progress_ref, clients) = (&progress, clients.len());
         let storm = scope.spawn(move || drive(args, fleet, clients, progress_ref, &timeline));
         let storm = storm.join().expect("the storm does not panic");
+        let slices = progress.take_slices();
         progress.stop.store(true, Ordering::Relaxed);
-        steady::join(handle).map(|outcome| (storm, outcome))
+        steady::join(handle).map(|outcome| (storm, slices, outcome))
     })?;
     progress_line::clear();
     let storm = storm?;
+    let grid = timeline.grid();
+    let intervals = Collector::new(1).add(slices).into_iter().filter(|(index, _)| *index > 0);
+    let time_series = intervals.map(|(index, interval)| {
+        let seconds = (index * grid.length_ns) as f64 / 1e9;
+        TimePoint::new(seconds, &interval, Load::default())
+    });
     let failed = outcome.faults.any() || !storm.all_in || storm.ended > 0;
     let report = StormReport {
         scenario: "storm",
@@ -66,6 +75,7 @@ pub fn run(args: &StormArgs) -> anyhow::Result<bool> {
         connects_per_second: storm.connects_per_second,
         established: Established::new(&outcome),
         storm,
+        time_series: time_series.collect(),
         faults: outcome.faults,
         first_fault: outcome.first_fault,
         failed,

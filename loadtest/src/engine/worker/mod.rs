@@ -64,6 +64,18 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// A run that begins now, with its warm-up, the measured time and the patience in seconds. The measured time may be
+    /// infinite: then it ends when the worker is told to stop.
+    pub fn begin(warmup: f64, seconds: f64, patience: f64) -> Self {
+        // The conversion saturates, and no clock reaches the end of what it saturates at.
+        let ns = |seconds: f64| (seconds * 1e9) as u64;
+        let clock = Clock::start();
+        let start_ns = clock.now_ns();
+        let measure_from_ns = start_ns + ns(warmup);
+        let measure_until_ns = measure_from_ns.saturating_add(ns(seconds));
+        Self { clock, start_ns, measure_from_ns, measure_until_ns, patience_ns: ns(patience) }
+    }
+
     /// How long it is until a time of the run's clock.
     pub fn rest(&self, until_ns: u64) -> Duration {
         Duration::from_nanos(until_ns.saturating_sub(self.clock.now_ns()))
@@ -91,9 +103,6 @@ pub struct Progress {
     /// When the second and the third phase of the run began, in nanoseconds of its clock; zero until then. Latencies are
     /// told apart by the phase in which a message was sent.
     pub phases: [AtomicU64; 2],
-    /// Asks the worker to leave the latencies since the last time in `interval`.
-    pub wants_interval: AtomicBool,
-    pub interval: Mutex<Option<Latencies>>,
 }
 
 impl Progress {
@@ -165,8 +174,6 @@ pub struct Worker<'a> {
     schedules: Vec<Schedule>,
     /// When the later phases began; `u64::MAX` until then.
     phases: [u64; 2],
-    /// Latencies since they were last asked for.
-    interval: Latencies,
     /// Copies that later ones have overtaken and that have not come yet.
     overtaken: u64,
     input: Vec<u8>,
@@ -232,7 +239,6 @@ impl<'a> Worker<'a> {
             until_ns: timeline.measure_until_ns,
             schedules: Vec::new(),
             phases: [u64::MAX; 2],
-            interval: Latencies::new(),
             overtaken: 0,
             input: Vec::new(),
             output: Vec::new(),
@@ -323,10 +329,6 @@ impl<'a> Worker<'a> {
         }
         for (phase, start) in self.phases.iter_mut().zip(&self.progress.phases) {
             *phase = start.load(Ordering::Relaxed).wrapping_sub(1);
-        }
-        if self.progress.wants_interval.swap(false, Ordering::Relaxed) {
-            let latencies = std::mem::replace(&mut self.interval, Latencies::new());
-            *self.progress.interval.lock().expect("nobody panics with it") = Some(latencies);
         }
     }
 

@@ -149,7 +149,6 @@ impl Worker<'_> {
             if !self.outcome.parts.is_empty() {
                 let part = self.part(index, header.sent_ns);
                 self.outcome.parts[part].latencies.record(latency_ns);
-                self.interval.record(latency_ns);
             }
         }
         if settled > 0 {

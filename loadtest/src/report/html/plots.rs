@@ -67,8 +67,8 @@ struct Curve {
     style: Style,
 }
 
-/// Lists of points over time, of message scenarios, of long ones, and of slow consumers.
-const COURSES: &[&str] = &["/time_series", "/samples", "/broker/timeline"];
+/// Lists of points over time, of most scenarios and of long ones.
+const COURSES: &[&str] = &["/time_series", "/samples"];
 const MEMORY: &[&str] = &["/memory_series"];
 
 /// Colours that the page has.

@@ -13,8 +13,11 @@ mod workers;
 use crate::cli::IdleArgs;
 use crate::faults::Faults;
 use crate::measure::cpu::CpuSample;
+use crate::measure::kernel::KernelMemory;
 use crate::measure::memory::Memory;
+use crate::report::KernelReport;
 use crate::run::prepare;
+use crate::watch::BrokerBefore;
 use report::{Broker, Exchanges, IdleReport, MemoryPoint};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,7 +37,7 @@ fn conduct(args: &IdleArgs) -> anyhow::Result<bool> {
     prepare(&args.target)?;
     let pid = args.target.broker_pid;
     let sample = || pid.map(CpuSample::take).transpose();
-    let (memory_before, cpu_before) = (pid.map(Memory::take).transpose()?, sample()?);
+    let (before, cpu_before) = (pid.map(BrokerBefore::take).transpose()?, sample()?);
     let started = Instant::now();
     let mut workers = Workers::start(args.processes.min(args.connections))?;
     let memory_series = connect(&mut workers, args, started)?;
@@ -46,20 +49,22 @@ fn conduct(args: &IdleArgs) -> anyhow::Result<bool> {
     thread::sleep(settle);
     let idle_until = sample()?;
     let memory = pid.map(Memory::take).transpose()?;
+    let kernel_after = pid.map(KernelMemory::take).transpose()?;
+    let kernel = before.as_ref().zip(kernel_after).map(|(before, after)| KernelReport { before: before.kernel, after });
     let idle_cores =
         idle_from.zip(idle_until).map(|(from, until)| until.since(&from).running_ns as f64 / settle.as_nanos() as f64);
     let broker =
-        memory_before.zip(memory).zip(cpu_before.zip(cpu_connected)).map(|((before, now), (cpu_from, cpu_until))| {
-            Broker {
-                bytes_per_connection: (now.rss_bytes as f64 - before.rss_bytes as f64) / args.connections as f64,
-                rss_bytes_before: before.rss_bytes,
-                rss_bytes: now.rss_bytes,
-                rss_bytes_after: 0,
-                cpu_us_per_connect: cpu_until.since(&cpu_from).running_ns as f64 / 1e3 / args.connections as f64,
-                idle_cores: idle_cores.unwrap_or(0.0),
-            }
+        before.zip(memory).zip(cpu_before.zip(cpu_connected)).map(|((before, now), (cpu_from, cpu_until))| Broker {
+            bytes_per_connection: (now.rss_bytes as f64 - before.memory.rss_bytes as f64) / args.connections as f64,
+            rss_bytes_before: before.memory.rss_bytes,
+            rss_bytes: now.rss_bytes,
+            rss_bytes_after: 0,
+            pss_bytes_before: before.memory.pss_bytes,
+            pss_bytes: now.pss_bytes,
+            cpu_us_per_connect: cpu_until.since(&cpu_from).running_ns as f64 / 1e3 / args.connections as f64,
+            idle_cores: idle_cores.unwrap_or(0.0),
         });
-    let mut report = IdleReport::new(args, connect_seconds, broker, memory_series);
+    let mut report = IdleReport::new(args, connect_seconds, broker, kernel, memory_series);
     let mut phase = |request| exchange(&mut workers, request, pid, idle_cores);
     let wanted = [(args.pings.is_some(), Request::Pings), (args.ping_once, Request::PingOnce)];
     for (_, request) in wanted.into_iter().filter(|(wanted, _)| *wanted) {
@@ -90,8 +95,8 @@ fn connect(workers: &mut Workers, args: &IdleArgs, started: Instant) -> anyhow::
         if let Some(pid) = args.target.broker_pid
             && connections >= series.last().map_or(0, |point| point.connections) + every
         {
-            let rss_bytes = Memory::take(pid)?.rss_bytes;
-            series.push(MemoryPoint { connections, rss_bytes, seconds: started.elapsed().as_secs_f64() });
+            let Memory { rss_bytes, pss_bytes, .. } = Memory::take(pid)?;
+            series.push(MemoryPoint { connections, rss_bytes, pss_bytes, seconds: started.elapsed().as_secs_f64() });
         }
     }
     Ok(series)

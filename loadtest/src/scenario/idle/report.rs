@@ -3,7 +3,7 @@
 use crate::cli::IdleArgs;
 use crate::faults::Faults;
 use crate::mqtt::Version;
-use crate::report::{grouped, mebibytes};
+use crate::report::{KernelReport, grouped, mebibytes};
 
 /// The result of the idle scenario. Units are in the names; "cores" are CPU seconds per second.
 #[derive(Debug, serde::Serialize)]
@@ -16,6 +16,7 @@ pub struct IdleReport {
     connect_seconds: f64,
     connects_per_second: f64,
     pub broker: Option<Broker>,
+    kernel: Option<KernelReport>,
     /// The broker's memory while the connections were opened.
     memory_series: Vec<MemoryPoint>,
     pub pings: Option<Exchanges>,
@@ -34,6 +35,9 @@ pub struct Broker {
     pub rss_bytes: u64,
     /// After the pings and messages.
     pub rss_bytes_after: u64,
+    pub pss_bytes_before: u64,
+    /// With all connections open and nothing sent yet.
+    pub pss_bytes: u64,
     pub cpu_us_per_connect: f64,
     /// CPU seconds per second while nothing is sent.
     pub idle_cores: f64,
@@ -44,6 +48,7 @@ pub struct Broker {
 pub struct MemoryPoint {
     pub connections: usize,
     pub rss_bytes: u64,
+    pub pss_bytes: u64,
     /// Since the first connection was begun.
     pub seconds: f64,
 }
@@ -66,7 +71,13 @@ pub struct Exchanges {
 const KEPT_BYTES: f64 = 32.0;
 
 impl IdleReport {
-    pub fn new(args: &IdleArgs, connect_seconds: f64, broker: Option<Broker>, memory_series: Vec<MemoryPoint>) -> Self {
+    pub fn new(
+        args: &IdleArgs,
+        connect_seconds: f64,
+        broker: Option<Broker>,
+        kernel: Option<KernelReport>,
+        memory_series: Vec<MemoryPoint>,
+    ) -> Self {
         Self {
             scenario: "idle",
             mqtt: args.target.mqtt,
@@ -76,6 +87,7 @@ impl IdleReport {
             connect_seconds,
             connects_per_second: args.connections as f64 / connect_seconds,
             broker,
+            kernel,
             memory_series,
             pings: None,
             deliveries: None,
@@ -98,6 +110,9 @@ impl IdleReport {
         println!("  connected   in {:.2} s, {} per second", self.connect_seconds, grouped(self.connects_per_second));
         if let Some(broker) = &self.broker {
             broker.print();
+        }
+        if let Some(kernel) = &self.kernel {
+            kernel.print();
         }
         for point in &self.memory_series {
             let (connections, rss) = (grouped(point.connections as f64), mebibytes(point.rss_bytes));
@@ -131,6 +146,11 @@ impl Broker {
         if self.bytes_per_connection < KEPT_BYTES {
             println!("              (it had kept that memory from before: start it anew to measure bytes)");
         }
+        println!(
+            "              PSS {:.1} MiB ({:.1} before)",
+            mebibytes(self.pss_bytes),
+            mebibytes(self.pss_bytes_before)
+        );
         println!(
             "              {:.1} µs CPU per connect, {:.4} cores when idle",
             self.cpu_us_per_connect, self.idle_cores

@@ -1,11 +1,10 @@
 //! What a site found.
 
 use crate::faults::Faults;
-use crate::measure::latency::Summary;
-use crate::measure::memory::Memory;
+use crate::measure::latency::{Point, Summary};
 use crate::mqtt::Version;
-use crate::report::{grouped, mebibytes, percentiles};
-use crate::scenario::meter::Cost;
+use crate::report::time_series::TimePoint;
+use crate::report::{BrokerReport, GeneratorReport, KernelReport, grouped, percentiles};
 
 #[derive(Debug, serde::Serialize)]
 pub struct SiteReport {
@@ -22,12 +21,16 @@ pub struct SiteReport {
     pub latency: Option<Summary>,
     pub send_delay: Option<Summary>,
     pub parts: Vec<Part>,
-    pub broker: Option<Broker>,
-    pub generator_cpu_us_per_message: f64,
+    pub broker: Option<BrokerReport>,
+    pub kernel: Option<KernelReport>,
+    pub generator: GeneratorReport,
     pub others: Others,
     pub faults: Faults,
     pub first_fault: Option<String>,
     pub failed: bool,
+    pub time_series: Vec<TimePoint>,
+    /// Latency by percentile, of all parts.
+    pub distribution: Vec<Point>,
 }
 
 /// The messages of one group of publishers.
@@ -36,14 +39,6 @@ pub struct Part {
     pub name: String,
     pub latency: Option<Summary>,
     pub send_delay: Option<Summary>,
-}
-
-#[derive(Debug, serde::Serialize)]
-pub struct Broker {
-    pub cpu_us_per_message: f64,
-    pub cpu_cores: f64,
-    pub rss_bytes: u64,
-    pub rss_bytes_before: u64,
 }
 
 /// Clients without messages.
@@ -56,18 +51,6 @@ pub struct Others {
     /// Connections that the broker ended once they were in.
     pub ended: u64,
     pub first_failure: Option<String>,
-}
-
-impl Broker {
-    pub fn new(cost: &Cost, delivered: u64, before: Option<Memory>, now: Option<Memory>) -> Option<Self> {
-        let (before, now) = before.zip(now)?;
-        Some(Self {
-            cpu_us_per_message: cost.broker_us_per(delivered)?,
-            cpu_cores: cost.broker_ns? as f64 / 1e9 / cost.seconds,
-            rss_bytes: now.rss_bytes,
-            rss_bytes_before: before.rss_bytes,
-        })
-    }
 }
 
 impl SiteReport {
@@ -94,15 +77,12 @@ impl SiteReport {
             println!("  send delay  {}", percentiles(delay));
         }
         if let Some(broker) = &self.broker {
-            println!(
-                "  broker      {:.3} µs CPU per message, {:.2} cores, RSS {:.1} MiB ({:.1} before)",
-                broker.cpu_us_per_message,
-                broker.cpu_cores,
-                mebibytes(broker.rss_bytes),
-                mebibytes(broker.rss_bytes_before)
-            );
+            broker.print();
         }
-        println!("  generator   {:.3} µs CPU per message", self.generator_cpu_us_per_message);
+        if let Some(kernel) = &self.kernel {
+            kernel.print();
+        }
+        self.generator.print();
         if self.others.clients > 0 {
             println!(
                 "  others      {} reconnects, {} attempts failed, {} connections ended by the broker",

@@ -1,8 +1,9 @@
 //! What slow consumers did to the broker and to the others.
 
 use crate::faults::Faults;
-use crate::measure::latency::Summary;
+use crate::measure::latency::{Point, Summary};
 use crate::mqtt::Version;
+use crate::report::time_series::TimePoint;
 use crate::report::{grouped, mebibytes, percentiles};
 
 #[derive(Debug, serde::Serialize)]
@@ -23,6 +24,10 @@ pub struct SlowReport {
     pub faults: Faults,
     pub first_fault: Option<String>,
     pub failed: bool,
+    /// Of those that read, as the distribution.
+    pub time_series: Vec<TimePoint>,
+    /// Latency by percentile.
+    pub distribution: Vec<Point>,
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -48,21 +53,15 @@ pub struct Broker {
     pub bytes_per_slow_consumer: f64,
     /// Once the slow ones have caught up.
     pub rss_bytes_after: u64,
-    pub timeline: Vec<RssSample>,
-}
-
-#[derive(Clone, Copy, Debug, serde::Serialize)]
-pub struct RssSample {
-    pub seconds: f64,
-    pub rss_bytes: u64,
 }
 
 impl Broker {
-    pub fn new(before: Option<u64>, after: Option<u64>, timeline: Vec<RssSample>, slow: usize) -> Option<Self> {
+    pub fn new(before: Option<u64>, after: Option<u64>, course: &[TimePoint], slow: usize) -> Option<Self> {
         let (rss_bytes_before, rss_bytes_after) = before.zip(after)?;
-        let rss_bytes_max = timeline.iter().map(|sample| sample.rss_bytes).max().unwrap_or(0).max(rss_bytes_after);
+        let rss_bytes_max =
+            course.iter().filter_map(|point| point.load.broker_rss_bytes).max().unwrap_or(0).max(rss_bytes_after);
         let bytes_per_slow_consumer = (rss_bytes_max as f64 - rss_bytes_before as f64) / slow as f64;
-        Some(Self { rss_bytes_before, rss_bytes_max, bytes_per_slow_consumer, rss_bytes_after, timeline })
+        Some(Self { rss_bytes_before, rss_bytes_max, bytes_per_slow_consumer, rss_bytes_after })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What hours of traffic did to the broker.
 
 use crate::faults::Faults;
-use crate::measure::latency::Summary;
+use crate::measure::latency::{Point, Summary};
 use crate::mqtt::Version;
 use crate::report::{duration, grouped, mebibytes, percentiles};
 
@@ -24,6 +24,8 @@ pub struct SoakReport {
     pub faults: Faults,
     pub first_fault: Option<String>,
     pub failed: bool,
+    /// Latency by percentile.
+    pub distribution: Vec<Point>,
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -42,6 +44,7 @@ pub struct Churn {
 pub struct Sample {
     pub seconds: f64,
     pub delivered_per_second: f64,
+    /// Of what arrived in the run's intervals that ended since the line before: of a second, or shorter in a short run.
     pub p99_us: Option<f64>,
     pub faults: u64,
     pub rss_bytes: Option<u64>,

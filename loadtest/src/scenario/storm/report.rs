@@ -4,6 +4,7 @@ use crate::engine::worker::{Outcome, Part};
 use crate::faults::Faults;
 use crate::measure::latency::Summary;
 use crate::mqtt::Version;
+use crate::report::time_series::TimePoint;
 use crate::report::{duration, grouped, percentiles};
 
 #[derive(Debug, serde::Serialize)]
@@ -17,7 +18,8 @@ pub struct StormReport {
     pub connects_per_second: Option<f64>,
     pub established: Established,
     pub storm: Storm,
-    /// Of the steady traffic.
+    /// Of the steady traffic, as all that follows; it begins with the quiet phase.
+    pub time_series: Vec<TimePoint>,
     pub faults: Faults,
     pub first_fault: Option<String>,
     pub failed: bool,

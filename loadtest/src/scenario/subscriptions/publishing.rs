@@ -7,7 +7,6 @@ use crate::engine::link::Link;
 use crate::engine::plan::{Group, Message, Subscriber, Topic};
 use crate::engine::requests::{Drive, Expects, Requests};
 use crate::engine::worker::{Outcome, Pace, Progress, Timeline, Traffic, Worker};
-use crate::measure::Clock;
 use crate::message::{Header, PayloadWriter};
 use crate::mqtt::encode::{self, PublishTemplate};
 use crate::mqtt::scan::Packet;
@@ -132,15 +131,7 @@ fn matching(
     };
     links.push(publisher);
     progress_line::say("publishing to topics that one matches");
-    let clock = Clock::start();
-    let start_ns = clock.now_ns();
-    let timeline = Timeline {
-        clock,
-        start_ns,
-        measure_from_ns: start_ns,
-        measure_until_ns: start_ns + Duration::from_secs_f64(seconds).as_nanos() as u64,
-        patience_ns: Duration::from_secs_f64(args.target.patience).as_nanos() as u64,
-    };
+    let timeline = Timeline::begin(0.0, seconds, args.target.patience);
     let traffic = Traffic { version: args.target.mqtt, pace: Pace::Window(args.window), run: run_number(), parts: 0 };
     let progress = Progress::default();
     let worker = Worker::new(traffic, timeline, &progress, &[group], std::mem::take(links))?;
