@@ -5,6 +5,7 @@
 //!
 //! `unsafe` is only in the files named `ring*`, each use with its argument beside it.
 
+mod chunked;
 mod listener;
 mod ring;
 mod ring_alarm;
@@ -18,6 +19,7 @@ mod send_parts;
 mod sockets;
 mod support;
 
+pub use chunked::Chunked;
 pub use listener::{Listener, bind_shared};
 pub use ring::{Completion, RingCounters, SocketRing};
 pub use ring_buffers::{BufferRingConfig, ReceiveBuffer};

@@ -2,6 +2,8 @@
 
 use std::os::fd::OwnedFd;
 
+use super::chunked::Chunked;
+
 /// A socket of one ring. A slot is used again, with another generation, only when the kernel has
 /// finished every operation on the former socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,31 +45,25 @@ enum Slot<S> {
 
 #[derive(Debug)]
 pub(super) struct Sockets<S> {
-    slots: Vec<Slot<S>>,
+    slots: Chunked<Slot<S>>,
     free: Vec<u32>,
 }
-
-/// Slots that room is made for at once, at least.
-const SLOTS_MORE: usize = 256;
 
 pub(super) const GENERATION_MASK: u32 = 0x00FF_FFFF;
 
 impl<S> Sockets<S> {
     pub fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+        Self { slots: Chunked::default(), free: Vec::new() }
     }
 
     pub fn insert(&mut self, fd: OwnedFd) -> SocketId {
         let slot = self.free.pop().unwrap_or_else(|| {
-            if self.slots.len() == self.slots.capacity() {
-                // Growth by an eighth: doubling would hold up to twice the memory of a million sockets.
-                self.slots.reserve_exact(self.slots.len() / 8 + SLOTS_MORE);
-            }
             self.slots.push(Slot::Free { generation: 0 });
             (self.slots.len() - 1) as u32
         });
-        let place = &mut self.slots[slot as usize];
-        let Slot::Free { generation } = *place else { unreachable!("a slot on the free list is free") };
+        let Some(place @ &mut Slot::Free { generation }) = self.slots.get_mut(slot as usize) else {
+            unreachable!("a slot on the free list is free")
+        };
         *place = Slot::Used(Socket { fd, generation, receiving: Receiving::No, closing: false, sending: None });
         SocketId { slot, generation }
     }
@@ -84,7 +80,7 @@ impl<S> Sockets<S> {
     pub fn remove(&mut self, id: SocketId) -> Option<Socket<S>> {
         self.get_mut(id)?;
         let generation = (id.generation + 1) & GENERATION_MASK;
-        let place = std::mem::replace(&mut self.slots[id.slot as usize], Slot::Free { generation });
+        let place = std::mem::replace(self.slots.get_mut(id.slot as usize)?, Slot::Free { generation });
         self.free.push(id.slot);
         match place {
             Slot::Used(socket) => Some(socket),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::broker::ConnectionId;
+use crate::net::Chunked;
 
 /// A socket before its home is known.
 #[derive(Debug)]
@@ -23,13 +24,10 @@ pub enum Link {
     Connected(ConnectionId),
 }
 
-/// Links that room is made for at once, at least.
-const LINKS_MORE: usize = 256;
-
 /// The links of a shard, by the ring's slots. The slot is the core's `Transport`.
 #[derive(Debug, Default)]
 pub struct Links {
-    links: Vec<Link>,
+    links: Chunked<Link>,
     used: usize,
 }
 
@@ -53,15 +51,11 @@ impl Links {
     /// Gives a slot its link; returns what was there.
     pub fn set(&mut self, slot: u32, link: Link) -> Link {
         let slot = slot as usize;
-        if slot >= self.links.len() {
-            if slot >= self.links.capacity() {
-                // Growth by an eighth: doubling would hold up to twice the memory of a million links.
-                self.links.reserve_exact(slot + 1 - self.links.len() + slot / 8 + LINKS_MORE);
-            }
-            self.links.resize_with(slot + 1, Link::default);
+        while slot >= self.links.len() {
+            self.links.push(Link::Free);
         }
         self.used += usize::from(!matches!(link, Link::Free));
-        let before = std::mem::replace(&mut self.links[slot], link);
+        let before = self.links.get_mut(slot).map_or(Link::Free, |place| std::mem::replace(place, link));
         self.used -= usize::from(!matches!(before, Link::Free));
         before
     }
