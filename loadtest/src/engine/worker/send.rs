@@ -17,7 +17,9 @@ impl Worker<'_> {
         }
         self.publish_freed();
         if next_due_ns >= self.until_ns {
-            return SLEEP_MAX;
+            // The last interval of the time series would seem slower if its end were slept through.
+            let rest_ns = self.until_ns.saturating_sub(now_ns);
+            return if rest_ns > 0 { Duration::from_nanos(rest_ns).min(SLEEP_MAX) } else { SLEEP_MAX };
         }
         let rest_ns = next_due_ns.saturating_sub(self.timeline.clock.now_ns());
         Duration::from_nanos(rest_ns).min(SLEEP_MAX)
