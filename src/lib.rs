@@ -18,6 +18,7 @@ pub mod net;
 pub mod routing;
 pub mod runtime;
 pub mod session;
+pub mod store;
 
 pub use config::Config;
 pub use embedded::{Broker, BrokerBuilder};

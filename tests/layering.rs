@@ -9,7 +9,7 @@ use std::path::Path;
 use source::{Name, Source};
 
 /// Synchronous, no clock, no socket, no thread, no lock; bytes, time and randomness are arguments.
-const CORE: [&str; 6] = ["codec", "connection", "session", "routing", "access", "broker"];
+const CORE: [&str; 7] = ["codec", "connection", "session", "routing", "access", "broker", "store"];
 
 /// What the core must not name, and what to do instead. A path matches with all that is below it.
 const FORBIDDEN_IN_CORE: [(&str, &str); 15] = [
@@ -71,13 +71,15 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
             return Some(["codec", "routing", "access"].into_iter().chain(BROKER_VALUES).collect());
         }
         "broker" => &["codec", "routing", "access", "connection", "session"],
+        "store" => &["broker", "codec", "routing", "session::GroupName"],
         // The shell. The ring knows no MQTT; the runtime knows the broker's values, and no packet.
         "net" => &[],
-        "runtime" => &["access", "broker", "connection::Output", "routing", "net"],
-        "config" => &["broker", "codec::Qos", "routing::Strategy", "runtime"],
+        "storage" => &["broker", "routing", "store"],
+        "runtime" => &["access", "broker", "connection::Output", "routing", "net", "storage", "store"],
+        "config" => &["broker", "codec::Qos", "routing::Strategy", "runtime", "storage"],
         "embedded" => &["access", "config", "runtime"],
         // The commands, with the clients `pub` and `sub` that speak MQTT by the same codec.
-        "cli" | "main" => &["cli", "codec", "config", "runtime"],
+        "cli" | "main" => &["cli", "codec", "config", "runtime", "storage", "store"],
         "lib" => &[],
         _ => return None,
     };

@@ -6,6 +6,7 @@
 
 mod acknowledge;
 mod authenticate;
+pub mod batch;
 mod close;
 mod connect;
 pub mod counters;
@@ -18,7 +19,9 @@ pub mod peer_message;
 mod publication;
 mod publish;
 mod receive;
+pub mod recovered;
 mod replay;
+pub mod report;
 mod retain;
 pub mod settings;
 mod shared;
@@ -49,11 +52,14 @@ use spare_buffers::SpareBuffers;
 use timer_key::{GENERATION_MASK, TimerKey};
 use timer_wheel::TimerWheel;
 
+pub use batch::{Batch, StoreOp};
 pub use counters::Counters;
 pub use event::{CloseReason, DropReason, Event};
 pub use home::{Home, home_of};
 pub use message::Message;
 pub use peer_message::PeerMessage;
+pub use recovered::{Recovered, RecoveredSession};
+pub use report::{Loaded, Report};
 pub use settings::{QueuePolicy, Settings};
 
 /// Milliseconds of a clock that never goes back; its zero is the driver's choice.
