@@ -24,6 +24,7 @@ mod replay;
 pub mod report;
 mod retain;
 pub mod settings;
+mod storing;
 mod shared;
 mod slots;
 mod spare_buffers;
@@ -61,6 +62,7 @@ pub use peer_message::PeerMessage;
 pub use recovered::{Recovered, RecoveredSession};
 pub use report::{Loaded, Report};
 pub use settings::{QueuePolicy, Settings};
+pub use storing::{Partition, partition};
 
 /// Milliseconds of a clock that never goes back; its zero is the driver's choice.
 pub type Millis = u64;

@@ -17,11 +17,13 @@ use super::event_log::{EventLog, OncePerSecond};
 use super::links::{Handshake, Link, Links};
 use super::mailbox::{Inbox, Mail, Mailboxes};
 use super::outbox::Outbox;
+use super::store_host::Kept;
 use crate::broker::{ConnectionId, Home, Incoming, Millis, Settings, Shard, home_of};
 use crate::connection::Output;
 use crate::limits;
 use crate::net::{Completion, ReceiveBuffer, SendParts, SocketId, SocketRing};
 use crate::routing::ShardIndex;
+use crate::storage::BatchSender;
 
 /// Bytes of a connection without a home that are read at a time: a usual CONNECT and what comes with it.
 const HANDSHAKE_READ_SIZE: usize = 4_096;
@@ -50,6 +52,8 @@ pub struct ShardDriver {
     pub(super) common: Arc<Common>,
     settings: Rc<Settings>,
     outbox: Outbox,
+    /// To the storage thread, if there is one.
+    storage: Option<BatchSender>,
     links: Links,
     log: EventLog,
     accept_warning: OncePerSecond,
@@ -101,6 +105,7 @@ impl ShardDriver {
             ring,
             inbox,
             outbox: Outbox::new(index, shards, common.mailbox_high_water),
+            storage: None,
             common,
             settings,
             links: Links::default(),
@@ -114,6 +119,23 @@ impl ShardDriver {
             resume_accepting_at: None,
             stopping: None,
             now,
+        }
+    }
+
+    /// Takes over what was kept, before anything else happens. What the shards then have to say to each other is in their
+    /// mailboxes when this has returned on all of them.
+    pub fn restore(&mut self, Kept { sender, partition }: Kept) {
+        self.storage = Some(sender);
+        self.shard.restore(partition, self.now);
+        self.send_output();
+    }
+
+    /// Begins to accept. What other shards have said goes first, so that a first publish finds the subscriptions of sessions
+    /// that they have restored.
+    pub fn listen(&mut self, listeners: Vec<OwnedFd>) {
+        while self.handle_mail() {}
+        for listener in listeners {
+            self.ring.listen(listener);
         }
     }
 
@@ -164,7 +186,9 @@ impl ShardDriver {
     fn handle_completions(&mut self) -> bool {
         let mut budget = limits::COMPLETIONS_PER_TURN;
         if self.congested {
-            self.congested = self.outbox.is_congested(&self.common.mailboxes);
+            // Both forget what has drained, so both are asked.
+            let storage = self.storage.as_mut().is_some_and(BatchSender::is_congested);
+            self.congested = self.outbox.is_congested(&self.common.mailboxes) || storage;
         }
         while !self.congested && budget > 0 {
             let Some(held) = self.held.pop_front() else { break };
@@ -324,6 +348,10 @@ impl ShardDriver {
                     budget -= 1;
                     self.handle_handover(socket, &bytes, address, over_limit);
                 }
+                Mail::Report(report) => {
+                    budget -= 1;
+                    self.shard.handle_report(report, self.now);
+                }
                 Mail::Stop => self.handle_stop(),
             }
         }
@@ -388,6 +416,7 @@ impl ShardDriver {
     // ---- out
 
     fn send_output(&mut self) {
+        self.send_batches();
         while let Some((to, message)) = self.shard.poll_peer() {
             self.outbox.add(to, message);
         }
@@ -411,19 +440,33 @@ impl ShardDriver {
             self.log.write(&event, self.now, counter);
         }
         if self.outbox.flush(&self.common.mailboxes, &mut self.ring) {
-            self.congested = true;
             self.counters().back_pressure_episodes.add(1);
-            if self.back_pressure_warning.allows(self.now) {
-                warn!(
-                    shard = self.index.0,
-                    "another shard's mailbox is full, reading from clients pauses until it drains"
-                );
-            }
+            self.pause_reading("another shard's mailbox is full");
         }
         let ring = self.ring.counters();
         let counters = self.counters();
         counters.receive_buffers_exhausted.set(ring.buffers_exhausted);
         counters.ring_enters.set(ring.enters);
+    }
+
+    /// First of all that a turn says: what it must keep is on its way before anybody hears of it.
+    fn send_batches(&mut self) {
+        let Some(storage) = &mut self.storage else { return };
+        let mut is_too_much = false;
+        while let Some(batch) = self.shard.poll_store() {
+            is_too_much |= storage.send(batch);
+        }
+        if is_too_much {
+            self.counters().store_back_pressure_episodes.add(1);
+            self.pause_reading("the store is behind");
+        }
+    }
+
+    fn pause_reading(&mut self, cause: &str) {
+        self.congested = true;
+        if self.back_pressure_warning.allows(self.now) {
+            warn!(shard = self.index.0, "{cause}, reading from clients pauses until it drains");
+        }
     }
 
     // ---- connections
