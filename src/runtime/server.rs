@@ -16,7 +16,7 @@ use super::shard::Common;
 use super::start::{Seed, spawn};
 use super::store_host::{self, Kept};
 use super::{RuntimeConfig, StartError, descriptors, placement};
-use crate::net::{BufferRingConfig, bind_shared, check_support};
+use crate::net::{BufferRingConfig, Listener, bind_shared, check_support};
 use crate::routing::ShardIndex;
 use crate::storage::{StorageConfig, StorageThread};
 
@@ -56,6 +56,8 @@ impl Server {
         let descriptor_limit = descriptors::raise_descriptor_limit();
         let fit = descriptors::connections_that_fit(descriptor_limit, shards)?;
         let connections_max = config.connections_max.map_or(fit, |connections| connections.min(fit));
+        // Before the recovery, which may take long, so that a wrong address is told at once.
+        let listeners = bind(&config.listen, shards)?;
 
         let clock = Clock::start();
         let mut settings = config.settings;
@@ -67,7 +69,7 @@ impl Server {
             settings.hash_seed = clock::seed();
         }
         // After the recovery, so that nobody's connection waits for it.
-        let (addresses, listeners) = listen(&config.listen, shards)?;
+        let (addresses, listeners) = listen(listeners, shards)?;
         let (mailboxes, inboxes) = Mailboxes::new(shards);
         let (storage, kept): (_, Vec<_>) = match opened {
             Some(opened) => {
@@ -169,18 +171,24 @@ fn check(config: &RuntimeConfig) -> Result<(), StartError> {
     }
 }
 
-/// Listens on all addresses; the sockets come by shard.
-fn listen(addresses: &[SocketAddr], shards: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<OwnedFd>>), StartError> {
-    let mut bound = Vec::new();
+/// Takes all addresses.
+fn bind(addresses: &[SocketAddr], shards: usize) -> Result<Vec<Listener>, StartError> {
+    let bind = |&address| bind_shared(address, shards).map_err(|error| StartError::from_listen(address, error));
+    addresses.iter().map(bind).collect()
+}
+
+/// Listens; the sockets come by shard.
+fn listen(listeners: Vec<Listener>, shards: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<OwnedFd>>), StartError> {
+    let mut addresses = Vec::new();
     let mut by_shard: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
-    for &address in addresses {
-        let listener = bind_shared(address, shards).map_err(|error| StartError::from_listen(address, error))?;
-        bound.push(listener.address);
+    for listener in listeners {
+        listener.listen().map_err(|error| StartError::from_listen(listener.address, error))?;
+        addresses.push(listener.address);
         for (sockets, socket) in by_shard.iter_mut().zip(listener.sockets) {
             sockets.push(socket);
         }
     }
-    Ok((bound, by_shard))
+    Ok((addresses, by_shard))
 }
 
 /// One shard's part of what a server has.

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -18,11 +19,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts on a free port with two shards and waits for the start message.
+    /// Starts on a free port with two shards, keeps nothing, and waits for the start message.
     pub fn start() -> Self {
-        Self::start_with(&["--shards", "2"])
+        Self::start_with(&["--shards", "2", "--no-persistence"])
     }
 
+    /// As `start`, with a store in this directory.
+    pub fn start_in(data_dir: &Path) -> Self {
+        Self::start_with(&["--shards", "2", "--data-dir", data_dir.to_str().expect("a path")])
+    }
+
+    /// Must say where its store is, if it has one: servers cannot share it.
     pub fn start_with(arguments: &[&str]) -> Self {
         let mut child = ringmq()
             .args(["serve", "--listen", "tcp://127.0.0.1:0"])
