@@ -142,9 +142,6 @@ pub const LOG_LINES_PER_SECOND: u32 = 20;
 /// Time that connections get to take their last bytes when the server stops, in milliseconds.
 pub const SHUTDOWN_TIME_MAX_MS_DEFAULT: u64 = 5_000;
 
-/// Bytes of queued messages of one persistent session that are kept in memory; the others are on disk only.
-pub const QUEUE_MEMORY_MAX_DEFAULT: usize = 1 << 20;
-
 /// Bytes of all segments of the store: what does not fit is not acknowledged.
 pub const STORE_SIZE_MAX_DEFAULT: u64 = 64 << 30;
 

@@ -29,7 +29,6 @@ pub mod report;
 mod restore;
 mod retain;
 pub mod settings;
-mod storing;
 mod shared;
 mod slots;
 mod spare_buffers;
@@ -71,7 +70,6 @@ pub use recovered::{Recovered, RecoveredSession};
 pub use report::{Loaded, Report};
 pub use restore::{Interests, Partition, partition};
 pub use settings::{QueuePolicy, Settings};
-pub use storing::{Partition, partition};
 
 /// Keys of the configuration that decide when the store does not accept.
 const STORE_KEYS: &str = "storage.size_max, storage.free_space_min";

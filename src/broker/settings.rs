@@ -66,12 +66,6 @@ pub struct Settings {
     pub response_information: Option<String>,
     /// A client may leave its client id empty.
     pub empty_client_id_allowed: bool,
-    /// Persistent sessions and retained messages go to the store.
-    pub persistence: bool,
-    /// Acknowledgements do not wait for the store.
-    pub acknowledge_unsynced: bool,
-    /// Bytes of queued messages of one persistent session that are kept in memory; the rest is on disk only.
-    pub queue_memory_max: usize,
 }
 
 impl Default for Settings {
@@ -112,9 +106,6 @@ impl Default for Settings {
             payload_format_checked: false,
             response_information: None,
             empty_client_id_allowed: true,
-            persistence: false,
-            acknowledge_unsynced: false,
-            queue_memory_max: limits::QUEUE_MEMORY_MAX_DEFAULT,
         }
     }
 }

@@ -122,18 +122,14 @@ impl ShardDriver {
         }
     }
 
-    /// Takes over what was kept, before anything else happens. What the shards then have to say to each other is in their
-    /// mailboxes when this has returned on all of them.
-    pub fn restore(&mut self, Kept { sender, partition }: Kept) {
+    /// Takes over what was kept, before anything else happens on any shard.
+    pub fn restore(&mut self, Kept { sender, partition, interests }: Kept) {
         self.storage = Some(sender);
-        self.shard.restore(partition, self.now);
-        self.send_output();
+        self.shard.restore(partition, &interests, self.now);
     }
 
-    /// Begins to accept. What other shards have said goes first, so that a first publish finds the subscriptions of sessions
-    /// that they have restored.
+    /// Begins to accept, when all shards have restored.
     pub fn listen(&mut self, listeners: Vec<OwnedFd>) {
-        while self.handle_mail() {}
         for listener in listeners {
             self.ring.listen(listener);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::clock::{self, Clock};
 use super::mailbox::{Mail, Mailboxes};
-use crate::broker::{Partition, Report, Settings, partition};
+use crate::broker::{Interests, Partition, Report, Settings, partition};
 use crate::routing::ShardIndex;
 use crate::storage::thread::Job;
 use crate::storage::{
@@ -40,6 +40,8 @@ pub fn recover(
 pub struct Kept {
     pub sender: BatchSender,
     pub partition: Partition,
+    /// The same for all shards.
+    pub interests: Arc<Interests>,
 }
 
 /// Starts the thread.
@@ -58,8 +60,10 @@ pub fn start(
     let job = Job { store, shards, durability: config.durability, space, name };
     let host = StoreHost { clock, shards, mailboxes };
     let (thread, senders) = StorageThread::spawn(job, host, lock)?;
-    let partitions = partition(recovered, settings, shards);
-    let kept = senders.into_iter().zip(partitions).map(|(sender, partition)| Kept { sender, partition });
+    let (partitions, interests) = partition(recovered, settings, shards);
+    let interests = Arc::new(interests);
+    let kept = senders.into_iter().zip(partitions);
+    let kept = kept.map(|(sender, partition)| Kept { sender, partition, interests: interests.clone() });
     Ok((thread, kept.collect()))
 }
 
