@@ -19,7 +19,11 @@ pub struct Opened {
 }
 
 /// Locks the directory and reads what is there. `elapsed` tells the time.
-pub fn open(config: &StorageConfig, store: StoreConfig, elapsed: impl Fn() -> Duration) -> Result<Opened, StorageError> {
+pub fn open(
+    config: &StorageConfig,
+    store: StoreConfig,
+    elapsed: impl Fn() -> Duration,
+) -> Result<Opened, StorageError> {
     let lock = Lock::create(&config.dir)?;
     let dir = lock.dir().to_owned();
     let files = Files::new(&dir).map_err(|error| StorageError::Unusable { dir: dir.clone(), error })?;

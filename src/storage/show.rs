@@ -39,7 +39,10 @@ mod tests {
     #[test]
     fn figures_are_readable() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0, 1_023, 1_536, 480 << 20, 3 << 29].map(size), ["0 bytes", "1023 bytes", "1.5 KiB", "480 MiB", "1.5 GiB"]);
+        assert_eq!(
+            [0, 1_023, 1_536, 480 << 20, 3 << 29].map(size),
+            ["0 bytes", "1023 bytes", "1.5 KiB", "480 MiB", "1.5 GiB"]
+        );
         assert_eq!(seconds(Duration::from_millis(3_210)).to_string(), "3.2 s");
     }
 }

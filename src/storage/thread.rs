@@ -112,7 +112,13 @@ struct Refusal {
 }
 
 impl<D: Disk, H: Host> Writer<D, H> {
-    fn new(job: Job<D>, host: H, receiver: Receiver<Handed>, backlog: Arc<Backlog>, counters: Arc<SharedCounters>) -> Self {
+    fn new(
+        job: Job<D>,
+        host: H,
+        receiver: Receiver<Handed>,
+        backlog: Arc<Backlog>,
+        counters: Arc<SharedCounters>,
+    ) -> Self {
         let summary_at = host.elapsed() + SUMMARY_INTERVAL;
         Self {
             store: job.store,
@@ -271,7 +277,11 @@ impl<D: Disk, H: Host> Writer<D, H> {
                 self.tell_shards(false);
             }
             (Some(refusal), None) => {
-                info!("the store ({}) accepts again, after {}", self.name, show::seconds(now.saturating_sub(refusal.since)));
+                info!(
+                    "the store ({}) accepts again, after {}",
+                    self.name,
+                    show::seconds(now.saturating_sub(refusal.since))
+                );
                 self.refusal = None;
                 self.tell_shards(true);
             }
