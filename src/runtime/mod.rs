@@ -6,6 +6,7 @@
 //! to the one thread of [`storage`](crate::storage).
 
 mod admission;
+mod attendance;
 mod clock;
 pub mod config;
 mod counters;

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender};
 use glommio::ExecutorJoinHandle;
 
 use super::admission::Admission;
+use super::attendance::Attendance;
 use super::clock::{self, Clock};
 use super::counters::{Counters, ShardCounters};
 use super::mailbox::{Inbox, Mail, Mailboxes};
@@ -82,6 +83,7 @@ impl Server {
         let common = Arc::new(Common {
             clock,
             admission: Admission::new(connections_max),
+            attendance: Attendance::default(),
             mailboxes,
             counters: (0..shards).map(|_| ShardCounters::default()).collect(),
             idle: config.idle,

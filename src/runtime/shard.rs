@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tracing::{error, warn};
 
 use super::admission::{Admission, Verdict};
+use super::attendance::{Attendance, Presence};
 use super::clock::{Clock, millis};
 use super::config::{AuthenticationMethods, IdlePolicy};
 use super::counters::ShardCounters;
@@ -33,6 +34,7 @@ const HANDSHAKE_READ_SIZE: usize = 4_096;
 pub struct Common {
     pub clock: Clock,
     pub admission: Admission,
+    pub attendance: Attendance,
     pub mailboxes: Arc<Mailboxes>,
     pub counters: Vec<ShardCounters>,
     pub idle: IdlePolicy,
@@ -68,6 +70,8 @@ pub struct ShardDriver {
     resume_accepting_at: Option<Millis>,
     /// The server stops, at this time at the latest.
     pub(super) stopping: Option<Millis>,
+    /// Given up with the last client.
+    presence: Option<Presence>,
     pub(super) now: Millis,
 }
 
@@ -92,6 +96,7 @@ fn weight(received: usize) -> usize {
 impl ShardDriver {
     pub fn new(index: ShardIndex, ring: SocketRing, inbox: Inbox, common: Arc<Common>, seed: u64) -> Self {
         let settings = Rc::new(common.settings.clone());
+        let presence = common.attendance.enter();
         let shards = common.counters.len();
         let now = millis(common.clock.elapsed());
         let mut shard = Shard::new(settings.clone(), index, shards, seed, now);
@@ -118,6 +123,7 @@ impl ShardDriver {
             paused_listeners: Vec::new(),
             resume_accepting_at: None,
             stopping: None,
+            presence: Some(presence),
             now,
         }
     }
@@ -171,10 +177,14 @@ impl ShardDriver {
         .min()
     }
 
-    /// Whether the server stops and nothing is left to send, or no time.
-    pub fn is_finished(&self) -> bool {
+    /// Whether the server stops and nothing is left to do, or no time. A shard whose clients have left stays until
+    /// those of the others have: their wills, and parts of their publishes, may still come to be kept here.
+    pub fn is_finished(&mut self) -> bool {
         let Some(deadline) = self.stopping else { return false };
-        self.now >= deadline || (self.links.used() == 0 && self.ring.socket_count() == 0)
+        if self.links.used() == 0 && self.ring.socket_count() == 0 {
+            self.presence = None;
+        }
+        self.now >= deadline || (self.presence.is_none() && self.common.attendance.is_over() && self.inbox.is_empty())
     }
 
     // ---- in

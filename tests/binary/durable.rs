@@ -207,6 +207,30 @@ fn a_subscriber_that_is_connected_keeps_its_session_over_a_kill() {
     assert_eq!(client(&server, "sub", &again).stdout, "while away\n");
 }
 
+#[test]
+fn wills_of_an_orderly_end_are_kept_wherever_they_go() {
+    let dir = data_dir();
+    let server = start_in(dir.path(), &["--shards", "2"]);
+    client(&server, "sub", &["-c", "-i", "heir", "-q", "1", "-t", "will/#", "-E"]);
+    // Enough for each way between two shards: of the client, of the heir, of the retained topic.
+    let topics: Vec<_> = (0..8).map(|number| format!("will/{number}")).collect();
+    let dying = topics.iter().map(|topic| {
+        let will = ["--will-topic", topic, "--will-payload", "gone", "--will-qos", "1", "--will-retain"];
+        Subscriber::start(&server, &[&["-V", "5", "-i", topic, "-t", "x"], &will[..]].concat())
+    });
+    let dying: Vec<_> = dying.collect();
+    server.stop();
+    drop(dying);
+    let server = start_in(dir.path(), &["--shards", "2"]);
+    for session in [&["-c", "-i", "heir"][..], &["-i", "new"]] {
+        let arguments = ["-q", "1", "-t", "will/#", "-C", "8", "-W", "30", "-F", "%t"];
+        let printed = client(&server, "sub", &[session, &arguments].concat()).stdout;
+        let mut lines: Vec<_> = printed.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, topics, "{session:?}");
+    }
+}
+
 /// Files of segments, in their order.
 fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
     let files = dir.read_dir().expect("a directory").map(|entry| entry.expect("an entry").path());
