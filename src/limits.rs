@@ -163,6 +163,10 @@ pub const STORE_GROUP_BYTES_MAX: usize = 4 << 20;
 /// a second's work for a disk of 200 MB/s.
 pub const STORE_BACKLOG_MAX: usize = 64 << 20;
 
+/// Bytes that are written and not synced, after which a sync does not wait for its interval: the store has them in memory, to
+/// write them again should the sync fail.
+pub const STORE_UNSYNCED_MAX: u64 = 32 << 20;
+
 /// What a fact counts for in what waits for the store, besides its message, in bytes.
 pub const STORE_FACT_WEIGHT: usize = 64;
 

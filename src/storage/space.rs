@@ -31,7 +31,7 @@ impl SpaceWatch {
 
     /// Looks, if it is time.
     pub fn look(&mut self, now: Duration) {
-        if now < self.next || self.min == 0 {
+        if now < self.next {
             return;
         }
         self.next = now + Duration::from_millis(limits::STORE_SPACE_CHECK_MS);
@@ -56,6 +56,8 @@ mod tests {
         let mut levels = [100, 99, 110, 124, 125, 100, 99].into_iter();
         let mut watch = SpaceWatch::new(100, move || Ok(levels.next().unwrap()));
         let low = (0..7).map(|second| {
+            watch.look(Duration::from_secs(second));
+            // Not yet time to look again.
             watch.look(Duration::from_secs(second));
             watch.is_low()
         });

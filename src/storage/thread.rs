@@ -92,10 +92,14 @@ struct Writer<D, H> {
     clean_after: Duration,
     /// When to sync what was written and not synced.
     sync_at: Option<Duration>,
-    /// Why the last attempt to write failed, and when to try again.
-    failure: Option<(StoreError, Duration)>,
+    /// Of the bytes that the store has written, how many are synced.
+    synced_bytes: u64,
+    /// Why the last attempt to write failed.
+    failure: Option<StoreError>,
     /// As the store itself says.
     store_accepts: bool,
+    /// While one of the two is wrong: when to look whether it is over.
+    retry_at: Duration,
     /// What the shards were told last. While they were told to wait: why, since when, and when to say so again.
     refusal: Option<Refusal>,
     /// Of each shard, the last batch reported as durable.
@@ -134,8 +138,10 @@ impl<D: Disk, H: Host> Writer<D, H> {
             is_cleaning: true,
             clean_after: Duration::ZERO,
             sync_at: None,
+            synced_bytes: 0,
             failure: None,
             store_accepts: true,
+            retry_at: Duration::ZERO,
             refusal: None,
             durable: vec![0; job.shards],
             total: Timing::new(),
@@ -148,7 +154,7 @@ impl<D: Disk, H: Host> Writer<D, H> {
         while self.gather() {
             let now = self.host.elapsed();
             self.space.look(now);
-            if self.failure.as_ref().is_none_or(|(_, retry_at)| *retry_at <= now) {
+            if self.failure.is_none() || self.retry_at <= now {
                 self.write(now);
             }
             self.tell(now);
@@ -175,12 +181,15 @@ impl<D: Disk, H: Host> Writer<D, H> {
     }
 
     fn time_to_wait(&self) -> Duration {
-        let next = match &self.failure {
-            Some((_, retry_at)) => self.space.next().min(*retry_at),
-            None if self.is_cleaning && self.clean_after <= self.host.elapsed() => return Duration::ZERO,
-            None => self.sync_at.map_or(self.space.next(), |sync_at| sync_at.min(self.space.next())),
-        };
-        next.saturating_sub(self.host.elapsed())
+        let now = self.host.elapsed();
+        let is_well = self.failure.is_none();
+        if is_well && self.is_cleaning && self.clean_after <= now {
+            return Duration::ZERO;
+        }
+        let retry_at = (!is_well || !self.store_accepts).then_some(self.retry_at);
+        let sync_at = self.sync_at.filter(|_| is_well);
+        let next = [retry_at, sync_at].into_iter().flatten().fold(self.space.next(), Duration::min);
+        next.saturating_sub(now)
     }
 
     fn take(&mut self, Handed { shard, batch, weight }: Handed) {
@@ -192,9 +201,12 @@ impl<D: Disk, H: Host> Writer<D, H> {
     fn write(&mut self, now: Duration) {
         self.clean(now);
         let written = self.commit(now).and_then(|()| self.sync(now));
-        self.failure = written.err().map(|error| (error, now + RETRY_INTERVAL));
+        self.failure = written.err();
         if self.failure.is_some() {
             self.counters.count_failure();
+        }
+        if self.retry_at <= now {
+            self.retry_at = now + RETRY_INTERVAL;
         }
         let stats = self.store.stats();
         self.counters.set_written(stats.groups_written, stats.bytes_written, stats.syncs, self.total.max_us());
@@ -221,7 +233,9 @@ impl<D: Disk, H: Host> Writer<D, H> {
     }
 
     fn commit(&mut self, now: Duration) -> Result<(), StoreError> {
-        if !self.has_taken && self.store.pending_bytes() == 0 {
+        // A store that does not accept looks for room when it commits.
+        let must_look = !self.store_accepts && self.retry_at <= now;
+        if !self.has_taken && self.store.pending_bytes() == 0 && !must_look {
             return Ok(());
         }
         let groups = self.store.stats().groups_written;
@@ -230,6 +244,7 @@ impl<D: Disk, H: Host> Writer<D, H> {
         let time = self.host.elapsed().saturating_sub(began);
         self.backlog.written(std::mem::take(&mut self.taken));
         self.has_taken = false;
+        self.is_cleaning |= must_look;
         if self.store.stats().groups_written > groups {
             self.is_cleaning = true;
             self.total.record(time);
@@ -242,9 +257,12 @@ impl<D: Disk, H: Host> Writer<D, H> {
     }
 
     fn sync(&mut self, now: Duration) -> Result<(), StoreError> {
-        if self.sync_at.is_some_and(|sync_at| sync_at <= now) {
+        let Some(sync_at) = self.sync_at else { return Ok(()) };
+        let bytes = self.store.stats().bytes_written;
+        if sync_at <= now || bytes - self.synced_bytes > limits::STORE_UNSYNCED_MAX {
             self.store.sync()?;
             self.sync_at = None;
+            self.synced_bytes = bytes;
         }
         Ok(())
     }
@@ -290,9 +308,10 @@ impl<D: Disk, H: Host> Writer<D, H> {
 
     fn cause(&self) -> Option<String> {
         match &self.failure {
-            Some((error, _)) => Some(error.to_string()),
+            Some(error) => Some(error.to_string()),
             None if self.space.is_low() => Some(self.space.complaint()),
-            None => (!self.store_accepts).then(|| StoreError::SizeMax.to_string()),
+            None if self.store_accepts => None,
+            None => Some("there is no room for a further segment, on the device or within storage.size_max".to_owned()),
         }
     }
 
