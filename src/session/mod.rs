@@ -13,7 +13,7 @@ use crate::broker::timer_wheel::TimerId;
 use crate::broker::{ConnectionId, DropReason, Message, Millis, NEVER};
 
 pub use delivery::{Delivery, GroupName};
-pub use in_flight::{Awaits, InFlight, Slot};
+pub use in_flight::{Awaits, Content, InFlight, Slot};
 pub use replay::{Replay, Replays};
 pub use subscriptions::Subscriptions;
 
