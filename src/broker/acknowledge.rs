@@ -5,7 +5,7 @@ use super::{ConnectionId, DropReason, Gate, Shard};
 use crate::codec::encode::AckKind;
 use crate::codec::{Ack, ReasonCode};
 use crate::routing::SessionKey;
-use crate::session::{Awaits, Slot};
+use crate::session::{Awaits, Content, Slot};
 
 impl Shard {
     /// PUBACK (section 3.4): the message is the client's now. One that answers nothing is ignored: after a resumption a
@@ -51,14 +51,15 @@ impl Shard {
         let sequence = in_flight.sequence_of(packet_id).unwrap_or_default();
         let Some(slot) = in_flight.get_mut(packet_id) else { return Gate::OPEN };
         slot.awaits = Awaits::PubComp;
-        let Some(mut delivery) = slot.delivery.take() else { return Gate::OPEN };
+        let received = Content::Received(slot.content.entry());
+        let Content::Delivery(mut delivery) = std::mem::replace(&mut slot.content, received) else { return Gate::OPEN };
         self.held_bytes -= delivery.message.release();
         if delivery.entry == 0 {
             return Gate::OPEN;
         }
         let gate = self.keep_entry(key, &mut delivery, Progress::Received { sequence });
-        if let Some(slot) = self.slot_mut(key, packet_id) {
-            slot.gate = gate;
+        if let Some(flow) = self.session_mut(key).and_then(|session| session.flow.as_mut()) {
+            flow.in_flight.set_gate(packet_id, gate);
         }
         gate
     }

@@ -7,7 +7,7 @@ use crate::codec::{Disconnect, ReasonCode, UserProperties, Version, Violation};
 use crate::connection::{Connection, Phase};
 use crate::limits::LINGER_MS;
 use crate::routing::SessionKey;
-use crate::session::Delivery;
+use crate::session::{Content, Delivery};
 
 impl Shard {
     /// DISCONNECT (section 3.14).
@@ -263,7 +263,10 @@ impl Shard {
         if let Some(mut flow) = session.flow.take() {
             let ids: Vec<u16> = flow.in_flight.iter().map(|(packet_id, _)| packet_id).collect();
             let slots = ids.iter().filter_map(|id| flow.in_flight.settle(*id));
-            undelivered.extend(slots.filter_map(|slot| slot.delivery).map(|delivery| (delivery, true)));
+            undelivered.extend(slots.filter_map(|content| match content {
+                Content::Delivery(delivery) => Some((delivery, true)),
+                Content::Received(_) => None,
+            }));
             undelivered.extend(std::iter::from_fn(|| flow.queue.pop()).map(|delivery| (delivery, false)));
         }
         if let Some(replays) = session.replays.take() {

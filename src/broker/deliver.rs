@@ -5,13 +5,13 @@ use std::rc::Rc;
 use super::batch::Progress;
 use super::publication::{Form, NotWritten, Publication, write_publish};
 use super::settings::QueuePolicy;
-use super::{CloseReason, ConnectionId, DropReason, Gate, Shard};
+use super::{CloseReason, ConnectionId, DropReason, Shard};
 use crate::codec::encode::{self, AckKind};
 use crate::codec::{Qos, ReasonCode, SubscriptionOptions};
 use crate::connection::{Connection, Output};
 use crate::limits::OUTPUT_HIGH_WATER;
 use crate::routing::SessionKey;
-use crate::session::{Awaits, Delivery, GroupName};
+use crate::session::{Awaits, Content, Delivery, GroupName};
 
 /// How one session gets a publication.
 #[derive(Clone, Copy)]
@@ -132,29 +132,37 @@ impl Shard {
     /// Ends a slot of the in-flight window and gives its bytes back to the budget.
     pub(super) fn settle(&mut self, key: SessionKey, packet_id: u16) {
         let flow = self.sessions.get_mut(key.0).and_then(|session| session.flow.as_mut());
-        if let Some(slot) = flow.and_then(|flow| flow.in_flight.settle(packet_id)) {
-            self.held_bytes -= slot.delivery.map_or(0, |delivery| delivery.message.release());
-            self.forget_entry(key, slot.entry);
+        if let Some(content) = flow.and_then(|flow| flow.in_flight.settle(packet_id)) {
+            self.held_bytes -= content.delivery().map_or(0, |delivery| delivery.message.release());
+            self.forget_entry(key, content.entry());
         }
     }
 
     /// Adds a message, that is held already, to the window. `None` if it is not to be sent now: it waits there until it is durable, or
     /// behind others that do.
-    fn put_in_flight(&mut self, key: SessionKey, mut delivery: Delivery) -> Option<u16> {
+    #[inline]
+    fn put_in_flight(&mut self, key: SessionKey, delivery: Delivery) -> Option<u16> {
         let session = self.sessions.get_mut(key.0)?;
-        let awaits = awaits(delivery.qos);
-        let sequence = session.flow_mut().in_flight.next_sequence();
-        let gate = match session.store_id {
-            0 => Gate::OPEN,
-            _ => self.keep_entry(key, &mut delivery, Progress::InFlight { sequence }),
-        };
-        let is_open = gate == Gate::OPEN || self.durability.is_open(gate);
-        let session = self.sessions.get_mut(key.0)?;
-        let packet_id = session.flow_mut().in_flight.push(delivery, awaits, gate, is_open);
-        if !is_open {
-            self.pump_when(gate, key);
+        if session.store_id != 0 {
+            return self.put_kept_in_flight(key, delivery);
         }
-        packet_id
+        let awaits = awaits(delivery.qos);
+        session.flow_mut().in_flight.push(delivery, awaits)
+    }
+
+    #[cold]
+    fn put_kept_in_flight(&mut self, key: SessionKey, mut delivery: Delivery) -> Option<u16> {
+        let sequence = self.sessions.get_mut(key.0)?.flow_mut().in_flight.next_sequence();
+        let gate = self.keep_entry(key, &mut delivery, Progress::InFlight { sequence });
+        let awaits = awaits(delivery.qos);
+        let is_open = self.durability.is_open(gate);
+        let in_flight = &mut self.sessions.get_mut(key.0)?.flow_mut().in_flight;
+        if is_open {
+            return in_flight.push(delivery, awaits);
+        }
+        in_flight.push_gated(delivery, awaits, gate);
+        self.pump_when(gate, key);
+        None
     }
 
     /// Puts a message at the end of the session's queue, within the bounds of the client and of the shard.
@@ -214,7 +222,17 @@ impl Shard {
 
     /// Sends what a session has waiting, as far as its client takes it: first what a lost connection left unacknowledged,
     /// then the queue, then further retained messages.
+    #[inline]
     pub(super) fn pump(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(key.0) else { return };
+        // Mostly there is nothing: this is asked after each acknowledgement and each output.
+        let is_idle = session.replays.is_none() && session.flow.as_ref().is_none_or(|flow| !flow.has_unsent());
+        if !is_idle {
+            self.pump_waiting(key);
+        }
+    }
+
+    fn pump_waiting(&mut self, key: SessionKey) {
         while let Some((id, next)) = self.next_to_send(key) {
             match next {
                 Next::PubRel(packet_id) => {
@@ -236,8 +254,12 @@ impl Shard {
                 }
             }
         }
-        self.request_spilled(key);
-        if self.session(key).is_some_and(|session| session.replays.is_some()) {
+        let Some(session) = self.session(key) else { return };
+        let has_replays = session.replays.is_some();
+        if session.flow.as_ref().is_some_and(|flow| flow.spilled.messages > 0) {
+            self.request_spilled(key);
+        }
+        if has_replays {
             self.advance_replay(key);
         }
     }
@@ -266,9 +288,9 @@ impl Shard {
         let durability = &self.durability;
         let unsent = flow.in_flight.next_unsent(connection.send_window, |gate| durability.is_open(gate));
         if let Some(unsent) = unsent {
-            let next = match &unsent.slot.delivery {
-                Some(delivery) => Next::Unsent(unsent.packet_id, delivery.clone(), unsent.again),
-                None => Next::PubRel(unsent.packet_id),
+            let next = match &unsent.slot.content {
+                Content::Delivery(delivery) => Next::Unsent(unsent.packet_id, delivery.clone(), unsent.again),
+                Content::Received(_) => Next::PubRel(unsent.packet_id),
             };
             return Some((id, next));
         }

@@ -9,11 +9,11 @@ use hashbrown::HashMap;
 use super::batch::{Entry, Progress};
 use super::home::{hash, shard_of};
 use super::recovered::{Recovered, RecoveredSession};
-use super::{Gate, Message, Millis, NEVER, Settings, Shard, client_hash_of};
+use super::{Message, Millis, NEVER, Settings, Shard, client_hash_of};
 use crate::codec::Qos;
 use crate::codec::topic::Filter;
 use crate::routing::{SessionKey, ShardIndex, Subscription};
-use crate::session::{Awaits, Delivery, GroupName, Session, Slot, Spilled, Unreleased, Will};
+use crate::session::{Awaits, Content, Delivery, GroupName, Session, Slot, Spilled, Unreleased, Will};
 
 /// One shard's part of what was kept.
 #[derive(Debug, Default)]
@@ -84,6 +84,7 @@ impl Shard {
             let message = shared.remove(&message.stamp).unwrap_or_else(|| Rc::new(message));
             self.put_retained(message);
         }
+        self.publish_store_notice();
     }
 
     fn restore_session(&mut self, recovered: RecoveredSession, shared: &mut Shared) {
@@ -178,5 +179,5 @@ fn slot(entry: &Entry, delivery: Option<Delivery>) -> Slot {
         _ => Awaits::PubAck,
     };
     // Whether it was sent before the end nobody knows, so DUP is set.
-    Slot { awaits, was_sent: true, entry: entry.number, gate: Gate::OPEN, delivery }
+    Slot { awaits, was_sent: true, content: delivery.map_or(Content::Received(entry.number), Content::Delivery) }
 }

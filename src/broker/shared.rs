@@ -119,7 +119,7 @@ impl Shard {
         let began_ticket = self.begin_ticket();
         let Some(flow) = self.session_mut(key).and_then(|session| session.flow.as_mut()) else { return };
         let candidates = flow.in_flight.iter().filter_map(|(packet_id, slot)| {
-            let delivery = slot.delivery.as_ref()?;
+            let delivery = slot.content.delivery()?;
             let moves = slot.awaits == Awaits::PubAck && delivery.group.is_some();
             moves.then_some((packet_id, delivery.clone()))
         });

@@ -155,7 +155,7 @@ impl TopicIndex {
         let mut interested = ShardSet::default();
         let mut durable = ShardSet::default();
         let mut note_interest = |target: &Target| {
-            let interest = target.interest();
+            let Some(interest) = target.interest() else { return };
             interested = interested.union(interest.shards);
             durable = durable.union(interest.durable);
             groups.extend_from_slice(interest.groups);

@@ -28,7 +28,7 @@ pub(super) struct Crowd {
 }
 
 /// Who is interested in a filter besides this shard's sessions.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Interest<'a> {
     pub shards: ShardSet,
     /// Those of them that may have sessions that are kept.
@@ -66,14 +66,14 @@ impl Target {
 
     /// Other shards that are interested, and groups.
     #[inline]
-    pub fn interest(&self) -> Interest<'_> {
+    pub fn interest(&self) -> Option<Interest<'_>> {
         match self {
-            Self::Empty | Self::One(_) => Interest::default(),
+            Self::Empty | Self::One(_) => None,
             Self::Elsewhere(shard, durable) => {
                 let shards = ShardSet(1 << shard.0);
-                Interest { shards, durable: if *durable { shards } else { ShardSet::default() }, groups: &[] }
+                Some(Interest { shards, durable: if *durable { shards } else { ShardSet::default() }, groups: &[] })
             }
-            Self::Many(crowd) => Interest { shards: crowd.shards, durable: crowd.durable, groups: &crowd.groups },
+            Self::Many(crowd) => Some(Interest { shards: crowd.shards, durable: crowd.durable, groups: &crowd.groups }),
         }
     }
 

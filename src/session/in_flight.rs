@@ -26,12 +26,35 @@ pub struct Slot {
     pub awaits: Awaits,
     /// It was sent, over this connection or an earlier one.
     pub was_sent: bool,
-    /// Number of the store's entry for it; 0 if it is not kept.
-    pub entry: u64,
-    /// What must be durable before it may be sent.
-    pub gate: Gate,
-    /// Gone once PUBREC has come: the message need not be sent again.
-    pub delivery: Option<Delivery>,
+    pub content: Content,
+}
+
+const _: () = assert!(size_of::<Slot>() <= 64);
+
+/// What a packet identifier stands for.
+#[derive(Clone, Debug)]
+pub enum Content {
+    Delivery(Delivery),
+    /// PUBREC has come: the message need not be sent again. The number of the store's entry is left, 0 if it is not kept.
+    Received(u64),
+}
+
+impl Content {
+    /// Number of the store's entry; 0 if it is not kept.
+    pub fn entry(&self) -> u64 {
+        match self {
+            Self::Delivery(delivery) => delivery.entry,
+            Self::Received(entry) => *entry,
+        }
+    }
+
+    /// The message, if it may have to be sent.
+    pub fn delivery(&self) -> Option<&Delivery> {
+        match self {
+            Self::Delivery(delivery) => Some(delivery),
+            Self::Received(_) => None,
+        }
+    }
 }
 
 /// What is to be sent next.
@@ -55,6 +78,8 @@ pub struct InFlight {
     resend: u64,
     /// Unsettled slots from `resend` on.
     unsent: usize,
+    /// Slots that may not be sent until their gates are open, ascending by sequence. Few, and for the time of a commit.
+    gates: VecDeque<(u64, Gate)>,
 }
 
 /// Packet identifiers are 1 to 65,535.
@@ -70,6 +95,12 @@ impl InFlight {
         self.unsettled == 0
     }
 
+    /// Something in it is still to be sent over the present connection.
+    #[inline]
+    pub fn has_unsent(&self) -> bool {
+        self.unsent > 0
+    }
+
     /// One more message may be taken in.
     #[inline]
     pub fn has_room(&self, window: u16) -> bool {
@@ -82,14 +113,13 @@ impl InFlight {
         self.first + self.slots.len() as u64
     }
 
-    /// Adds a message, and gives it its packet identifier; only when there is room. With `is_open` it may be sent as far
-    /// as the store is concerned. The packet identifier comes back if it is to be sent now; if not, it waits for its gate, or behind
-    /// others, until [`next_unsent`](Self::next_unsent) yields it.
+    /// Adds a message, and gives it its packet identifier; only when there is room. The packet identifier comes back if it
+    /// is to be sent now; if not, it waits behind others until [`next_unsent`](Self::next_unsent) yields it.
     #[inline]
-    pub fn push(&mut self, delivery: Delivery, awaits: Awaits, gate: Gate, is_open: bool) -> Option<u16> {
+    pub fn push(&mut self, delivery: Delivery, awaits: Awaits) -> Option<u16> {
         let sequence = self.next_sequence();
-        let is_sent = is_open && self.unsent == 0;
-        self.slots.push_back(Slot { awaits, was_sent: is_sent, entry: delivery.entry, gate, delivery: Some(delivery) });
+        let is_sent = self.unsent == 0;
+        self.slots.push_back(Slot { awaits, was_sent: is_sent, content: Content::Delivery(delivery) });
         self.unsettled += 1;
         if is_sent {
             self.resend = sequence + 1;
@@ -97,6 +127,24 @@ impl InFlight {
         }
         self.unsent += 1;
         None
+    }
+
+    /// Adds a message that may not be sent until its gate is open.
+    pub fn push_gated(&mut self, delivery: Delivery, awaits: Awaits, gate: Gate) {
+        self.gates.push_back((self.next_sequence(), gate));
+        self.slots.push_back(Slot { awaits, was_sent: false, content: Content::Delivery(delivery) });
+        self.unsettled += 1;
+        self.unsent += 1;
+    }
+
+    /// Nothing of this packet identifier may be sent again until the gate is open.
+    pub fn set_gate(&mut self, packet_id: u16, gate: Gate) {
+        let Some(sequence) = self.sequence_of(packet_id) else { return };
+        let at = self.gates.partition_point(|(other, _)| *other < sequence);
+        match self.gates.get_mut(at) {
+            Some((other, known)) if *other == sequence => *known = gate,
+            _ => self.gates.insert(at, (sequence, gate)),
+        }
     }
 
     /// Puts back a slot that was read from the store, all of it unsent; ascending by sequence.
@@ -125,11 +173,12 @@ impl InFlight {
         self.slots.get_mut(offset).filter(|slot| slot.awaits != Awaits::Nothing)
     }
 
-    /// Ends a slot, and gives it back with its message, if it still had it.
-    pub fn settle(&mut self, packet_id: u16) -> Option<Slot> {
+    /// Ends a slot, and gives back what was in it.
+    pub fn settle(&mut self, packet_id: u16) -> Option<Content> {
         let offset = self.offset(packet_id)?;
         let slot = self.slots.get_mut(offset).filter(|slot| slot.awaits != Awaits::Nothing)?;
-        let settled = std::mem::replace(slot, Slot::gap());
+        slot.awaits = Awaits::Nothing;
+        let settled = std::mem::replace(&mut slot.content, Content::Received(0));
         self.unsettled -= 1;
         if self.first + offset as u64 >= self.resend {
             self.unsent -= 1;
@@ -157,7 +206,15 @@ impl InFlight {
         let from_resend = self.slots.iter().skip((self.resend - self.first) as usize);
         self.resend += from_resend.take_while(is_gap).count() as u64;
         let sequence = self.resend;
-        let slot = self.slots.get_mut((sequence - self.first) as usize).filter(|slot| is_open(slot.gate))?;
+        while self.gates.front().is_some_and(|(gated, gate)| *gated < self.first || is_open(*gate)) {
+            self.gates.pop_front();
+        }
+        if self.gates.front().is_some_and(|(gated, _)| *gated <= sequence)
+            && self.gates.iter().any(|(gated, gate)| *gated == sequence && !is_open(*gate))
+        {
+            return None;
+        }
+        let slot = self.slots.get_mut((sequence - self.first) as usize)?;
         self.resend += 1;
         self.unsent -= 1;
         let again = std::mem::replace(&mut slot.was_sent, true);
@@ -183,7 +240,7 @@ impl InFlight {
 
 impl Slot {
     fn gap() -> Self {
-        Self { awaits: Awaits::Nothing, was_sent: false, entry: 0, gate: Gate::OPEN, delivery: None }
+        Self { awaits: Awaits::Nothing, was_sent: false, content: Content::Received(0) }
     }
 }
 
@@ -210,7 +267,7 @@ mod tests {
     }
 
     fn push(window: &mut InFlight) -> u16 {
-        window.push(delivery(), Awaits::PubAck, Gate::OPEN, true).expect("nothing is in its way")
+        window.push(delivery(), Awaits::PubAck).expect("nothing is in its way")
     }
 
     fn next(window: &mut InFlight, size: u16) -> Option<(u16, bool)> {
@@ -248,7 +305,7 @@ mod tests {
         let ids: Vec<u16> = (0..4).map(|_| push(&mut window)).collect();
         window.settle(ids[1]);
         window.suspend();
-        let late = window.push(delivery(), Awaits::PubAck, Gate::OPEN, true);
+        let late = window.push(delivery(), Awaits::PubAck);
         assert!(late.is_none(), "old messages come first");
         assert_eq!(next(&mut window, 2), Some((ids[0], true)));
         assert_eq!(next(&mut window, 2), Some((ids[2], true)));
@@ -263,8 +320,8 @@ mod tests {
     fn what_is_not_durable_waits_and_all_behind_it() {
         let mut window = InFlight::default();
         let gate = Gate::batch(7);
-        assert!(window.push(delivery(), Awaits::PubRec, gate, false).is_none());
-        assert!(window.push(delivery(), Awaits::PubAck, Gate::OPEN, true).is_none());
+        window.push_gated(delivery(), Awaits::PubRec, gate);
+        assert!(window.push(delivery(), Awaits::PubAck).is_none());
         assert!(next(&mut window, 9).is_none());
         let first = window.next_unsent(9, |_| true).map(|unsent| (unsent.packet_id, unsent.again));
         assert_eq!(first, Some((1, false)));
@@ -276,7 +333,7 @@ mod tests {
     fn a_window_is_restored_with_its_gaps() {
         let mut window = InFlight::default();
         for sequence in [65_534, 65_537] {
-            let slot = Slot { awaits: Awaits::PubAck, was_sent: true, delivery: Some(delivery()), ..Slot::gap() };
+            let slot = Slot { awaits: Awaits::PubAck, was_sent: true, content: Content::Delivery(delivery()) };
             window.restore(sequence, slot);
         }
         assert_eq!(window.len(), 2);

@@ -13,7 +13,7 @@ use crate::broker::timer_wheel::TimerId;
 use crate::broker::{ConnectionId, DropReason, Message, Millis, NEVER};
 
 pub use delivery::{Delivery, GroupName};
-pub use in_flight::{Awaits, InFlight, Slot};
+pub use in_flight::{Awaits, Content, InFlight, Slot};
 pub use replay::{Replay, Replays};
 pub use subscriptions::Subscriptions;
 
@@ -80,6 +80,12 @@ pub struct Spilled {
 impl Flow {
     pub fn is_empty(&self) -> bool {
         self.in_flight.is_empty() && self.waiting() == 0 && self.unreleased.is_empty()
+    }
+
+    /// Anything in it is still to be sent over the present connection.
+    #[inline]
+    pub fn has_unsent(&self) -> bool {
+        self.in_flight.has_unsent() || !self.queue.is_empty() || self.spilled.messages > 0
     }
 
     /// Messages in the queue, in memory and on disk.
