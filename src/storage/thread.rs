@@ -87,7 +87,9 @@ struct Writer<D, H> {
     /// Weight of what the store has taken since the last commit, and whether that was anything.
     taken: usize,
     has_taken: bool,
-    /// There may be something to clean, but not before that time.
+    /// What was cleaned waits for a commit.
+    has_cleaned: bool,
+    /// There may be more to clean, but not before that time.
     is_cleaning: bool,
     clean_after: Duration,
     /// When to sync what was written and not synced.
@@ -135,6 +137,7 @@ impl<D: Disk, H: Host> Writer<D, H> {
             counters,
             taken: 0,
             has_taken: false,
+            has_cleaned: false,
             is_cleaning: true,
             clean_after: Duration::ZERO,
             sync_at: None,
@@ -217,7 +220,10 @@ impl<D: Disk, H: Host> Writer<D, H> {
     fn clean(&mut self, now: Duration) {
         while (self.is_cleaning || self.failure.is_some()) && self.clean_after <= now {
             match self.store.clean(millis(now)) {
-                Ok(more) => self.is_cleaning = more,
+                Ok(more) => {
+                    self.is_cleaning = more;
+                    self.has_cleaned |= more;
+                }
                 Err(error) => {
                     // New facts can be written all the same, as long as there is room.
                     warn!("the store ({}) could not be cleaned, and grows meanwhile: {error}", self.name);
@@ -235,7 +241,8 @@ impl<D: Disk, H: Host> Writer<D, H> {
     fn commit(&mut self, now: Duration) -> Result<(), StoreError> {
         // A store that does not accept looks for room when it commits.
         let must_look = !self.store_accepts && self.retry_at <= now;
-        if !self.has_taken && self.store.pending_bytes() == 0 && !must_look {
+        let has_work = self.has_taken || self.has_cleaned || self.store.pending_bytes() > 0;
+        if !has_work && !must_look {
             return Ok(());
         }
         let groups = self.store.stats().groups_written;
@@ -244,7 +251,7 @@ impl<D: Disk, H: Host> Writer<D, H> {
         let time = self.host.elapsed().saturating_sub(began);
         self.backlog.written(std::mem::take(&mut self.taken));
         self.has_taken = false;
-        self.is_cleaning |= must_look;
+        self.is_cleaning |= must_look || std::mem::take(&mut self.has_cleaned);
         if self.store.stats().groups_written > groups {
             self.is_cleaning = true;
             self.total.record(time);
