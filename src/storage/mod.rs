@@ -6,9 +6,12 @@
 pub mod backlog;
 pub mod config;
 pub mod counters;
+pub mod dump;
 pub mod error;
 pub mod files;
 pub mod lock;
+
+pub mod offline;
 pub mod open;
 pub mod show;
 pub mod space;
