@@ -142,6 +142,27 @@ pub const LOG_LINES_PER_SECOND: u32 = 20;
 /// Time that connections get to take their last bytes when the server stops, in milliseconds.
 pub const SHUTDOWN_TIME_MAX_MS_DEFAULT: u64 = 5_000;
 
+/// Publishes whose other shards' parts have not come to the store. Those parts take one turn of each shard, so this many means that a
+/// shard does not answer; then the oldest is kept as it is.
+pub const STORE_TICKETS_MAX: usize = 65_536;
+
+/// Bytes of the oldest segment that one call of the store's cleaning reads, unless a single group is larger: a
+/// millisecond's work, that acknowledgements wait for.
+pub const STORE_CLEANING_BYTES: usize = 1 << 20;
+
+/// A store without room for its next segment tries again this often, in milliseconds: each attempt is a few system calls.
+pub const STORE_SPARE_RETRY_MS: u64 = 1_000;
+
+/// A message is given up by cleaning only so long after its expiry, in seconds: a shard that has just begun to deliver it has said so by
+/// then.
+pub const STORE_EXPIRY_GRACE_S: u64 = 60;
+
+/// Bytes that one read of stored messages asks the disk for at least: messages that were queued together are near each other.
+pub const STORE_READ_AHEAD: usize = 64 * 1024;
+
+/// Bytes after which a recovery tells how far it has come.
+pub const STORE_PROGRESS_BYTES: u64 = 16 << 20;
+
 /// Bytes of all segments of the store: what does not fit is not acknowledged.
 pub const STORE_SIZE_MAX_DEFAULT: u64 = 64 << 30;
 
@@ -187,27 +208,6 @@ pub const STORE_SYNC_INTERVAL_MS: u64 = 1_000;
 
 /// Time between summaries of what the store wrote, in milliseconds.
 pub const STORE_SUMMARY_MS: u64 = 60_000;
-
-/// Publishes whose other shards' parts have not come to the store. Those parts take one turn of each shard, so this many means that a
-/// shard does not answer; then the oldest is kept as it is.
-pub const STORE_TICKETS_MAX: usize = 65_536;
-
-/// Bytes of the oldest segment that one call of the store's cleaning reads, unless a single group is larger: a
-/// millisecond's work, that acknowledgements wait for.
-pub const STORE_CLEANING_BYTES: usize = 1 << 20;
-
-/// A store without room for its next segment tries again this often, in milliseconds: each attempt is a few system calls.
-pub const STORE_SPARE_RETRY_MS: u64 = 1_000;
-
-/// A message is given up by cleaning only so long after its expiry, in seconds: a shard that has just begun to deliver it has said so by
-/// then.
-pub const STORE_EXPIRY_GRACE_S: u64 = 60;
-
-/// Bytes that one read of stored messages asks the disk for at least: messages that were queued together are near each other.
-pub const STORE_READ_AHEAD: usize = 64 * 1024;
-
-/// Bytes after which a recovery tells how far it has come.
-pub const STORE_PROGRESS_BYTES: u64 = 16 << 20;
 
 const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
 const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);
