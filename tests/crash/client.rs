@@ -20,6 +20,12 @@ pub struct World {
     pub is_draining: bool,
 }
 
+impl World {
+    pub fn new(random: Random) -> Self {
+        Self { random, record: Record::new(), address: None, phase: 0, is_draining: false }
+    }
+}
+
 pub struct Client {
     who: Who,
     pub version: Version,

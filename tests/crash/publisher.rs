@@ -27,6 +27,8 @@ struct Outlet {
     /// One of these each time.
     qos: &'static [u8],
     kind: Kind,
+    /// Bytes of each payload; `None` is some of each size.
+    size: Option<usize>,
     next_number: u32,
 }
 
@@ -50,6 +52,8 @@ pub const COMMON_TOPICS: usize = 4;
 
 /// Quota exceeded: the server does not take the message.
 const QUOTA_EXCEEDED: u8 = 0x97;
+/// Who was refused does not try again at once.
+const REFUSED_WAIT: Duration = Duration::from_millis(20);
 /// Packet Identifier not found: an answer to a PUBREL whose exchange the server knows to be over.
 const PACKET_ID_NOT_FOUND: u8 = 0x92;
 
@@ -57,7 +61,7 @@ impl Publisher {
     pub fn new(index: usize, world: &mut World) -> Self {
         let random = &mut world.random;
         let version = *random.pick(&[Version::V3_1_1, Version::V5_0]);
-        let outlet = |topic, qos, kind| Outlet { topic, qos, kind, next_number: 0 };
+        let outlet = |topic, qos, kind| Outlet { topic, qos, kind, size: None, next_number: 0 };
         let one_qos: &[u8] = random.pick::<&[u8]>(&[&[1], &[2]]);
         let mut outlets = vec![
             outlet(format!("own/{index}/0"), &[1, 2], Kind::Live),
@@ -68,11 +72,22 @@ impl Publisher {
         for common in 0..COMMON_TOPICS {
             outlets.push(outlet(format!("common/{common}"), &[1, 2], Kind::Live));
         }
+        let (window, pause_us) = (random.between(1, 20) as usize, *random.pick(&[0, 500, 2_000, 5_000]));
+        Self::with(index, version, window, pause_us, outlets)
+    }
+
+    /// Sends as quickly as it may, always to one topic and the same size.
+    pub fn filling(index: usize, version: Version, topic: &str, size: usize) -> Self {
+        let outlet = Outlet { topic: topic.into(), qos: &[1, 2], kind: Kind::Live, size: Some(size), next_number: 0 };
+        Self::with(index, version, 20, 0, vec![outlet])
+    }
+
+    fn with(index: usize, version: Version, window: usize, pause_us: u64, outlets: Vec<Outlet>) -> Self {
         Self {
             client: Client::new(Who::Publisher(index), version, None),
             index,
-            window: random.between(1, 20) as usize,
-            pause_us: *random.pick(&[0, 500, 2_000, 5_000]),
+            window,
+            pause_us,
             outlets,
             in_flight: Vec::new(),
             completed: 0,
@@ -114,7 +129,7 @@ impl Publisher {
             && self.in_flight.len() < self.window
             && Instant::now() >= self.next_at
         {
-            self.next_at = Instant::now() + Duration::from_micros(world.random.between(0, 2 * self.pause_us));
+            self.wait(Duration::from_micros(world.random.between(0, 2 * self.pause_us)));
             self.publish(world);
         }
     }
@@ -139,11 +154,11 @@ impl Publisher {
     fn publish(&mut self, world: &mut World) {
         let outlet = world.random.below(self.outlets.len());
         let outlet = &mut self.outlets[outlet];
-        let size = match world.random.below(100) {
+        let size = outlet.size.unwrap_or_else(|| match world.random.below(100) {
             0 => 30_000,
             1..=5 => 5_000,
             _ => world.random.between(20, 400) as usize,
-        };
+        });
         let is_removal = outlet.kind == Kind::Removed && world.random.chance(40);
         let id = world.record.messages.len();
         world.record.messages.push(Message {
@@ -220,6 +235,7 @@ impl Publisher {
                 }
                 world.record.messages[id].is_refused = true;
                 self.over(place);
+                self.wait(REFUSED_WAIT);
             }
             Received::PubRec { .. } => {
                 world.record.messages[id].acknowledged.get_or_insert(tick);
@@ -231,6 +247,10 @@ impl Publisher {
                 self.over(place);
             }
         }
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.next_at = Instant::now() + time;
     }
 
     fn over(&mut self, place: usize) {

@@ -1,6 +1,7 @@
 //! One round: a fresh directory, clients with persistent sessions, traffic, and the server killed again and again.
 
 mod cast;
+mod full;
 
 use std::path::Path;
 use std::thread;
@@ -11,9 +12,11 @@ use crate::client::{Client, World};
 use crate::figures::Figures;
 use crate::publisher::Publisher;
 use crate::random::Random;
-use crate::record::{Record, Who};
+use crate::record::Who;
 use crate::subscriber::Subscriber;
 use crate::{reader, verdict};
+
+pub use full::Remedy;
 
 pub struct Round {
     world: World,
@@ -49,13 +52,15 @@ const IDLE: Duration = Duration::from_micros(200);
 
 impl Round {
     pub fn new(seed: u64, phases: usize, program: Program, directory: &Path) -> Self {
-        let (random, record) = (Random::new(seed), Record::new());
-        let mut world = World { random, record, address: None, phase: 0, is_draining: false };
+        let mut world = World::new(Random::new(seed));
         let publishers = cast::publishers(&mut world);
         let subscribers = cast::subscribers(publishers.len(), phases, &mut world);
-        let broker = Broker::new(program, directory);
+        Self { phases, ..Self::with(world, publishers, subscribers, Broker::new(program, directory)) }
+    }
+
+    fn with(world: World, publishers: Vec<Publisher>, subscribers: Vec<Subscriber>, broker: Broker) -> Self {
         let figures = Figures::default();
-        Self { world, broker, publishers, subscribers, budget: 0, phases, is_calm: false, figures }
+        Self { world, broker, publishers, subscribers, budget: 0, phases: 0, is_calm: false, figures }
     }
 
     /// Without kills: what is found then is a mistake of the clients here, or a server that loses messages all by itself.
@@ -66,6 +71,10 @@ impl Round {
     /// Plays it to its end, or to the first fault, and tells what is wrong.
     pub fn play(&mut self) -> Result<(), String> {
         let played = self.play_phases();
+        self.conclude(played)
+    }
+
+    fn conclude(&mut self, played: Result<(), String>) -> Result<(), String> {
         self.figures.count(&self.world.record, &self.subscribers);
         match played {
             Err(why) => Err(format!("{why}\n{}", self.world.record.tell())),
