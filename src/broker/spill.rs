@@ -19,7 +19,7 @@ impl Shard {
         let is_shard_full = self.held_bytes + size > self.settings.shard_bytes_max;
         match self.session(key).and_then(|session| session.flow.as_ref()) {
             Some(flow) => {
-                let is_over = flow.queue.len() > 0 && flow.queue.bytes() + size > self.settings.queue_memory_max;
+                let is_over = !flow.queue.is_empty() && flow.queue.bytes() + size > self.settings.queue_memory_max;
                 flow.spilled.messages > 0 || is_over || is_shard_full
             }
             None => is_shard_full,
@@ -28,12 +28,9 @@ impl Shard {
 
     /// Leaves a message to the store.
     pub(super) fn spill(&mut self, key: SessionKey, mut delivery: Delivery) {
-        self.keep_entry(key, &mut delivery, Progress::Queued);
+        self.keep_entry(key, &mut delivery, Progress::Spilled);
         let Some(session) = self.session_mut(key) else { return };
         let spilled = &mut session.flow_mut().spilled;
-        if spilled.messages == 0 {
-            spilled.after = delivery.entry - 1;
-        }
         spilled.messages += 1;
         spilled.bytes += delivery.message.size() as u64;
         self.request_spilled(key);
@@ -50,9 +47,8 @@ impl Shard {
             return;
         }
         spilled.requested = true;
-        let after = spilled.after;
         let bytes_max = (bytes_max / 2).max(1);
-        self.request_read(ReadRequest { session: store_id, key, generation, after, bytes_max });
+        self.request_read(ReadRequest { session: store_id, key, generation, bytes_max });
     }
 
     /// Messages have come back from the disk.
@@ -62,9 +58,6 @@ impl Shard {
         let spilled = &mut session.flow_mut().spilled;
         spilled.requested = false;
         spilled.messages = spilled.messages.saturating_sub(entries.len() as u64 + expired);
-        if let Some((last, _)) = entries.last() {
-            spilled.after = last.number;
-        }
         for (entry, message) in entries {
             let delivery = Delivery {
                 message: Rc::new(message),

@@ -46,8 +46,8 @@ fn check(server: &Server) {
     // The last one shows that nothing is between.
     client(server, "pub", &["-q", "1", "-t", "queue/a", "-m", "last"]);
     let session = ["-c", "-i", "sleeper", "-q", "2", "-t", "queue/#", "-C", "4", "-W", "30", "-F", "%p %q"];
+    // A message of QoS 2 is the client's with PUBREL, which comes after those of QoS 1 that were sent behind the message.
     let printed = client(server, "sub", &session).stdout;
-    // A message of QoS 2 is printed when it is released, which may be after those behind it.
     let (second, others): (Vec<_>, Vec<_>) = printed.lines().partition(|line| line.ends_with('2'));
     assert_eq!((second, others), (vec!["second 2"], vec!["first 1", "third 1", "last 1"]));
     client(server, "pub", &["-r", "-q", "1", "-t", "state/d", "-m", "last"]);
