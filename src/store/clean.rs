@@ -32,7 +32,7 @@ impl Cleaning {
         segment_size: u64,
         now: Millis,
     ) -> Result<bool, StoreError> {
-        if self.finished.is_some() || log.is_distrusted() {
+        if self.finished.is_some() || log.is_distrusted() || !log.has_room_to_clean() {
             return Ok(false);
         }
         let oldest = log.segments.iter().find(|segment| !log.is_freed(segment.number));

@@ -178,10 +178,12 @@ impl<D: Disk> Store<D> {
         written.and(read)
     }
 
-    /// Syncs what was written and not synced.
+    /// Syncs what was written and not synced: all that was taken before a call of [`commit`](Self::commit) that gave no error.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         let mut news = Vec::new();
-        let synced = self.log.sync(&mut news);
+        // After a sync that failed, this writes to the next segment what it was for.
+        let flushed = self.log.flush(&mut self.facts.index, &mut news);
+        let synced = flushed.and_then(|()| self.log.sync(&mut news));
         news.into_iter().for_each(|news| self.reports.tell(news));
         synced
     }

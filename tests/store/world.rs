@@ -32,6 +32,7 @@ pub struct World {
     tickets_done: BTreeMap<u64, (u64, Vec<u8>)>,
     parties: BTreeMap<u64, Vec<u8>>,
     reads: Vec<(u8, ReadRequest)>,
+    is_committed: bool,
     trace: bool,
 }
 
@@ -80,6 +81,7 @@ impl World {
             tickets_done: BTreeMap::new(),
             parties: BTreeMap::new(),
             reads: Vec::new(),
+            is_committed: false,
             trace: std::env::var_os("STORE_TRACE").is_some(),
         };
         world.open();
@@ -97,8 +99,11 @@ impl World {
                     let _ = store.clean(self.now);
                 }
                 _ => {
-                    let _ = self.store.as_mut().unwrap().sync();
+                    let synced = self.store.as_mut().unwrap().sync();
                     self.hear();
+                    if synced.is_ok() && self.is_committed {
+                        self.durable(self.next_snapshot() - 1);
+                    }
                 }
             }
             if self.random.chance(faults.disk) {
@@ -198,6 +203,7 @@ impl World {
         self.tickets = Tickets::default();
         self.tickets_done.clear();
         self.parties.clear();
+        self.is_committed = false;
         self.reads.clear();
         let shards = self.shards.len();
         self.shards = (0..shards).map(|_| Shard::default()).collect();
@@ -207,6 +213,8 @@ impl World {
     fn commit(&mut self) {
         self.snapshots.push_back(self.facts.clone());
         let result = self.store.as_mut().unwrap().commit(self.now);
+        // Then all that was taken is written, whatever the store calls durable.
+        self.is_committed = result.is_ok();
         if self.trace {
             eprintln!("commit: {result:?}");
         }
