@@ -370,8 +370,10 @@ fn a_full_store_refuses_and_recovers() {
     publisher.send_publish(&publish("r", "x").retain());
     assert_eq!(rig.dropped_count(DropReason::StoreFull), 1);
 
-    rig.disk().set_room(None);
     let mut back = rig.connect(&connect);
+    assert_eq!(back.subscribe_codes(&[], &[("t", 1)]), [1]);
+    assert_eq!(back.subscribe_codes(&[], &[("u", 1)]), [QUOTA_EXCEEDED]);
+    rig.disk().set_room(None);
     for _ in 0..accepted {
         let packet_id = back.take(&payload).packet_id;
         back.puback(packet_id);
