@@ -348,6 +348,8 @@ fn a_full_store_refuses_and_recovers() {
     let rig = Rig::durable(2, |_| {});
     let connect = session_on(&rig, 1);
     rig.connect(&connect).subscribe(&[("t", 1)]);
+    let quiet = publisher_on(&rig, 0);
+    rig.connect(&quiet).subscribe(&[("q", 1)]);
     let mut publisher = rig.connect_v5("publisher");
     rig.disk().set_room(Some(64 * 1024));
     let payload = "x".repeat(1_000);
@@ -371,8 +373,10 @@ fn a_full_store_refuses_and_recovers() {
     assert_eq!(rig.dropped_count(DropReason::StoreFull), 1);
 
     let mut back = rig.connect(&connect);
-    assert_eq!(back.subscribe_codes(&[], &[("t", 1)]), [1]);
-    assert_eq!(back.subscribe_codes(&[], &[("u", 1)]), [QUOTA_EXCEEDED]);
+    // A client that subscribes anew whenever it connects must get to what waits for it.
+    let mut quiet = rig.connect(&quiet);
+    assert_eq!(quiet.subscribe_codes(&[], &[("q", 1)]), [1]);
+    assert_eq!(quiet.subscribe_codes(&[], &[("q", 2)]), [QUOTA_EXCEEDED]);
     rig.disk().set_room(None);
     for _ in 0..accepted {
         let packet_id = back.take(&payload).packet_id;
