@@ -8,6 +8,9 @@
 //! - `RINGMQ_SIM_SEEDS=10000 RINGMQ_SIM_START=1 cargo test --release --test simulation -- fresh --nocapture` runs fresh ones.
 
 mod client;
+#[path = "../store/fake_disk.rs"]
+#[expect(dead_code, reason = "the tests of the store look closer at the disk")]
+mod fake_disk;
 mod history;
 mod link;
 mod mutations;
@@ -16,6 +19,7 @@ mod operations;
 mod oracle;
 mod random;
 mod settings;
+mod storage;
 mod wire;
 mod world;
 

@@ -44,7 +44,9 @@ fn writes<'a>(case: &'a Case<'_>) -> Writes<'a> {
         if message.retain {
             let last = if key.is_will() { life.accepted } else { life.sent_last };
             let resolved = if last == NEVER { NEVER } else { case.rest_after(last).unwrap_or(NEVER) };
-            let certain = life.accepted != NEVER;
+            // Nobody is told that one of QoS 0 is kept, or that a will is: a will is accepted when it certainly is.
+            let is_kept = message.qos > 0 || key.is_will() || !case.disturbances.may_lose(life.sent, resolved);
+            let certain = life.accepted != NEVER && is_kept;
             let write = Write { key: Some(*key), sent: life.sent, resolved, certain };
             writes.entry(&message.topic).or_default().push(write);
         }
@@ -52,7 +54,8 @@ fn writes<'a>(case: &'a Case<'_>) -> Writes<'a> {
     for (order, entry) in case.history.entries.iter().enumerate() {
         if let What::Clear { topic } = &entry.what {
             let resolved = case.rest_after(order).unwrap_or(NEVER);
-            let certain = case.sessions.connections[&entry.connection].end > resolved;
+            let certain = case.sessions.connections[&entry.connection].end > resolved
+                && !case.disturbances.may_lose(order, resolved);
             writes.entry(topic).or_default().push(Write { key: None, sent: order, resolved, certain });
         }
     }

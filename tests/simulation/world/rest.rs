@@ -14,6 +14,7 @@ impl World {
         for client in &mut self.clients {
             client.reading = true;
         }
+        self.end_fault();
         let mut quiet = 0;
         for _ in 0..20_000 {
             self.history.step += 1;
@@ -32,6 +33,7 @@ impl World {
             for node in 0..self.nodes.len() {
                 self.advance_node(node, true)?;
             }
+            self.advance_storage(true)?;
             for link in &self.active {
                 self.moved += u64::from(self.links[*link].take_output(usize::MAX));
             }
@@ -79,6 +81,17 @@ impl World {
         if forgotten == 0 && !absent.contains(&true) && held > 0 {
             return Err(Finding::new(format!("{held} bytes are held though everybody has everything"), 0, None));
         }
+        if let Some(storage) = &self.storage {
+            let stats = storage.stats();
+            if !storage.is_at_rest() {
+                return Err(Finding::new(format!("the store still has something to write: {stats:?}"), 0, None));
+            }
+            if forgotten == 0 && !absent.contains(&true) && stats.entries > 0 {
+                let rule = format!("the store keeps messages though everybody has everything: {stats:?}");
+                return Err(Finding::new(rule, 0, None));
+            }
+        }
+        self.history.refusals = false;
         self.history.record(usize::MAX, 0, What::Quiescent);
         Ok(())
     }

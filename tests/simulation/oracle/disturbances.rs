@@ -1,0 +1,56 @@
+//! When the broker crashed, when its disk failed, and what that leaves open.
+
+use crate::history::{History, NEVER, Order, Time, What};
+
+#[derive(Clone, Copy, Debug)]
+pub struct Crash {
+    pub order: Order,
+    pub restarted_time: Time,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Disturbances {
+    /// In their order.
+    crashes: Vec<Crash>,
+    /// Where each fault of the disk began and where it ended.
+    faults: Vec<(Order, Order)>,
+}
+
+impl Disturbances {
+    pub fn build(history: &History) -> Self {
+        let mut disturbances = Self::default();
+        for (order, entry) in history.entries.iter().enumerate() {
+            match entry.what {
+                What::Crashed => disturbances.crashes.push(Crash { order, restarted_time: entry.time }),
+                What::Restarted { .. } => {
+                    if let Some(crash) = disturbances.crashes.last_mut() {
+                        crash.restarted_time = entry.time;
+                    }
+                }
+                What::FaultBegan { .. } => disturbances.faults.push((order, NEVER)),
+                What::FaultEnded => {
+                    if let Some((_, ended)) = disturbances.faults.last_mut() {
+                        *ended = order;
+                    }
+                }
+                _ => {}
+            }
+        }
+        disturbances
+    }
+
+    pub fn crashes_between(&self, from: Order, until: Order) -> &[Crash] {
+        let begin = self.crashes.partition_point(|crash| crash.order <= from);
+        let end = self.crashes.partition_point(|crash| crash.order < until);
+        self.crashes.get(begin..end).unwrap_or_default()
+    }
+
+    pub fn crashed(&self, from: Order, until: Order) -> bool {
+        !self.crashes_between(from, until).is_empty()
+    }
+
+    /// What nobody was told to be kept may be lost: the broker crashed, or could not write.
+    pub fn may_lose(&self, from: Order, until: Order) -> bool {
+        self.crashed(from, until) || self.faults.iter().any(|(began, ended)| *began < until && *ended > from)
+    }
+}
