@@ -71,6 +71,10 @@ pub const RETAINED_BATCH: usize = 64;
 /// Topics that one turn of a retained search may look at before it lets others run.
 pub const RETAINED_STEPS: u32 = 2_048;
 
+/// Bytes of queued messages of one kept session that stay in memory. A window of messages of 1 KiB fits; what is behind it is read
+/// back in pieces of half of this.
+pub const QUEUE_MEMORY_MAX_DEFAULT: usize = 1024 * 1024;
+
 /// Payloads of at least this many bytes are sent by reference, smaller ones are copied: at 1 KiB the two cost
 /// the same, above 4 KiB sharing wins.
 pub const SHARED_PAYLOAD_MIN: usize = 4_096;
