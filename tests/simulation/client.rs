@@ -48,6 +48,8 @@ pub struct Connection {
     pub pings: u32,
     pub last_sent: Time,
     pub disconnect_received: bool,
+    /// The broker's end is gone with all that the broker knew; what it had sent may still come.
+    pub broker_crashed: bool,
     /// Bytes not yet handed to the socket, with what they are.
     pub written: Vec<(Vec<u8>, Option<Marker>)>,
 }
@@ -92,7 +94,7 @@ const PUBREL: u8 = 0x62;
 const PUBCOMP: u8 = 0x70;
 
 /// Reason code of 5.0.
-const QUOTA_EXCEEDED: u8 = 0x97;
+pub const QUOTA_EXCEEDED: u8 = 0x97;
 /// CONNACK before 5.0.
 const SERVER_UNAVAILABLE: u8 = 3;
 /// SUBACK of 3.1.1.
@@ -156,6 +158,14 @@ impl Client {
         self.filters.clear();
     }
 
+    /// The broker has stopped without notice, and has no connections any more.
+    pub fn note_crash(&mut self) {
+        self.unacknowledged.clear();
+        if let Some(connection) = &mut self.connection {
+            connection.broker_crashed = true;
+        }
+    }
+
     /// The network connection is gone, whoever ended it.
     pub fn lose_connection(&mut self) {
         if let Some(connection) = self.connection.take() {
@@ -164,6 +174,11 @@ impl Client {
                     && connection.session_expiry_s == u32::MAX
                     && self.last_expiry_s.is_none_or(|expiry| expiry == u32::MAX);
                 self.must_clean |= !harmless;
+            }
+            // The broker may have forgotten what it sent with QoS 1, packet identifier and all; a client that gets such a
+            // message remembers nothing of it either.
+            if connection.broker_crashed {
+                self.unacknowledged.clear();
             }
             self.acks.clear();
             self.subscribing.clear();

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use ringmq::broker::{Millis, Settings};
 
-use crate::client::Client;
+use crate::client::{Client, QUOTA_EXCEEDED};
 use crate::fake_disk::FakeDisk;
 use crate::history::{History, Key, Time, What};
 use crate::link::{Link, Place};
@@ -347,8 +347,9 @@ impl World {
                     return Err(fail(format!("{packet:?} after DISCONNECT")));
                 }
                 match packet {
-                    Received::ConnAck { .. } => orphan.connected = true,
+                    Received::ConnAck { code, .. } => orphan.connected = code == 0,
                     Received::Disconnect { code: 0x8E | 0x8D } => orphan.taken_over = true,
+                    Received::Disconnect { code: QUOTA_EXCEEDED } if self.history.refusals => orphan.taken_over = true,
                     Received::Disconnect { code } => {
                         return Err(fail(format!("DISCONNECT {code:#04x} at a take-over")));
                     }

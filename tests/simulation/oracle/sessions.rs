@@ -250,6 +250,11 @@ impl Walk<'_> {
                     let asked = subscription.connection == connection && subscription.packet_id == *packet_id;
                     if asked && subscription.certain_from == NEVER && subscription.may_until == NEVER {
                         let granted = codes.next().copied().unwrap_or(0x80);
+                        // The broker cannot keep it now: nothing has changed.
+                        if granted >= 0x80 {
+                            subscription.may_until = order;
+                            continue;
+                        }
                         if granted != subscription.qos {
                             return Err(Finding::new("SUBACK grants another QoS than asked for", self.client, None));
                         }

@@ -31,6 +31,9 @@ impl World {
             self.links[index].crash(&mut self.random);
             self.note_end(index, crashed, "crash");
         }
+        for client in &mut self.clients {
+            client.note_crash();
+        }
         self.stop_disk();
         self.history.now += match self.random.below(10) {
             0..4 => 0,
@@ -59,12 +62,13 @@ impl World {
         };
         let now = self.broker_now();
         let settings = self.settings.clone();
-        let mut partitions = broker::partition(recovered, &settings, self.shards).into_iter();
+        let (partitions, interests) = broker::partition(recovered, &settings, self.shards);
+        let mut partitions = partitions.into_iter();
         for own in 0..self.shards {
             let seed = self.random.next();
             let mut shard = Shard::new(settings.clone(), ShardIndex(own as u8), self.shards, seed, now);
             if let Some(partition) = partitions.next().filter(|_| self.storage.is_some()) {
-                shard.restore(partition, now);
+                shard.restore(partition, &interests, now);
             }
             self.nodes.push(Node::new(shard));
         }
