@@ -41,7 +41,9 @@ impl Shard {
         let size = message.size();
         let former_size = self.retained.get(message.topic()).map(|former| former.size());
         let is_in_bounds = self.retained_has_room(former_size, size);
-        if !is_in_bounds || !self.durability.accepting {
+        // One that is acknowledged was let in where it was published; this shard may have heard earlier that the store is full.
+        let is_let_in = self.durability.accepting || message.qos > Qos::AtMostOnce;
+        if !is_in_bounds || !is_let_in {
             let (keys, reason) = match is_in_bounds {
                 false => ("limits.retained_messages_max, limits.retained_bytes_max", DropReason::RetainedFull),
                 true => (STORE_KEYS, DropReason::StoreFull),
