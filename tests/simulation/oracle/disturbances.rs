@@ -49,8 +49,13 @@ impl Disturbances {
         !self.crashes_between(from, until).is_empty()
     }
 
+    /// The disk failed, at least for a part of the time.
+    pub fn had_fault(&self, from: Order, until: Order) -> bool {
+        self.faults.iter().any(|(began, ended)| *began < until && *ended > from)
+    }
+
     /// What nobody was told to be kept may be lost: the broker crashed, or could not write.
     pub fn may_lose(&self, from: Order, until: Order) -> bool {
-        self.crashed(from, until) || self.faults.iter().any(|(began, ended)| *began < until && *ended > from)
+        self.crashed(from, until) || self.had_fault(from, until)
     }
 }

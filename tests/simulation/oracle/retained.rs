@@ -17,6 +17,8 @@ struct Write {
     /// It had its effect before this, or never will have.
     resolved: Order,
     certain: bool,
+    /// It may have forgotten what was there, and not have been kept itself: better none than a stale one.
+    may_forget: bool,
 }
 
 pub fn check(case: &Case<'_>, deliveries: &Deliveries, figures: &mut Figures) -> Result<(), Finding> {
@@ -47,7 +49,8 @@ fn writes<'a>(case: &'a Case<'_>) -> Writes<'a> {
             // Nobody is told that one of QoS 0 is kept, or that a will is: a will is accepted when it certainly is.
             let is_kept = message.qos > 0 || key.is_will() || !case.disturbances.may_lose(life.sent, resolved);
             let certain = life.accepted != NEVER && is_kept;
-            let write = Write { key: Some(*key), sent: life.sent, resolved, certain };
+            let may_forget = message.qos == 0 && case.disturbances.had_fault(life.sent, resolved);
+            let write = Write { key: Some(*key), sent: life.sent, resolved, certain, may_forget };
             writes.entry(&message.topic).or_default().push(write);
         }
     }
@@ -56,7 +59,13 @@ fn writes<'a>(case: &'a Case<'_>) -> Writes<'a> {
             let resolved = case.rest_after(order).unwrap_or(NEVER);
             let certain = case.sessions.connections[&entry.connection].end > resolved
                 && !case.disturbances.may_lose(order, resolved);
-            writes.entry(topic).or_default().push(Write { key: None, sent: order, resolved, certain });
+            writes.entry(topic).or_default().push(Write {
+                key: None,
+                sent: order,
+                resolved,
+                certain,
+                may_forget: true,
+            });
         }
     }
     writes
@@ -120,7 +129,8 @@ fn check_brought(
         let excused = candidates.iter().any(|write| {
             let Some(key) = write.key else { return true };
             let message = &case.history.messages[&key];
-            message.expiry_s.is_some()
+            write.may_forget
+                || message.expiry_s.is_some()
                 || connection.connecting.packet_size_max < size_max(message)
                 || (subscription.no_local && key.client() == client)
         });
