@@ -142,6 +142,73 @@ pub const LOG_LINES_PER_SECOND: u32 = 20;
 /// Time that connections get to take their last bytes when the server stops, in milliseconds.
 pub const SHUTDOWN_TIME_MAX_MS_DEFAULT: u64 = 5_000;
 
+/// Publishes whose other shards' parts have not come to the store. Those parts take one turn of each shard, so this many means that a
+/// shard does not answer; then the oldest is kept as it is.
+pub const STORE_TICKETS_MAX: usize = 65_536;
+
+/// Bytes of the oldest segment that one call of the store's cleaning reads, unless a single group is larger: a
+/// millisecond's work, that acknowledgements wait for.
+pub const STORE_CLEANING_BYTES: usize = 1 << 20;
+
+/// A store without room for its next segment tries again this often, in milliseconds: each attempt is a few system calls.
+pub const STORE_SPARE_RETRY_MS: u64 = 1_000;
+
+/// A message is given up by cleaning only so long after its expiry, in seconds: a shard that has just begun to deliver it has said so by
+/// then.
+pub const STORE_EXPIRY_GRACE_S: u64 = 60;
+
+/// Bytes that one read of stored messages asks the disk for at least: messages that were queued together are near each other.
+pub const STORE_READ_AHEAD: usize = 64 * 1024;
+
+/// Bytes after which a recovery tells how far it has come.
+pub const STORE_PROGRESS_BYTES: u64 = 16 << 20;
+
+/// Bytes of all segments of the store: what does not fit is not acknowledged.
+pub const STORE_SIZE_MAX_DEFAULT: u64 = 64 << 30;
+
+/// Bytes of one segment: large enough that creating one is rare, small enough that one is cleaned in a second.
+pub const STORE_SEGMENT_SIZE_DEFAULT: u64 = 64 << 20;
+pub const STORE_SEGMENT_SIZE_MIN: u64 = 1 << 20;
+pub const STORE_SEGMENT_SIZE_MAX: u64 = 1 << 30;
+
+/// Segments that fit into the store at least: the one that is written, the one that is cleaned, and room between them.
+pub const STORE_SEGMENTS_MIN: u64 = 4;
+
+/// Free bytes of the file system below which the store does not accept: room for what was accepted before, and for others.
+pub const STORE_FREE_SPACE_MIN_DEFAULT: u64 = 64 << 20;
+
+/// Bytes after which a group is written although more waits: what a disk of 200 MB/s takes in 20 ms.
+pub const STORE_GROUP_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes that wait for the store above which shards stop reading from clients until half of them are written: a third of
+/// a second's work for a disk of 200 MB/s.
+pub const STORE_BACKLOG_MAX: usize = 64 << 20;
+
+/// Bytes that are written and not synced, after which a sync does not wait for its interval: the store has them in memory, to
+/// write them again should the sync fail.
+pub const STORE_UNSYNCED_MAX: u64 = 32 << 20;
+
+/// What a fact counts for in what waits for the store, besides its message, in bytes.
+pub const STORE_FACT_WEIGHT: usize = 64;
+
+/// Segment files that are kept open.
+pub const STORE_FILES_OPEN_MAX: usize = 8;
+
+/// Time between attempts to write after one has failed, in milliseconds.
+pub const STORE_RETRY_MS: u64 = 1_000;
+
+/// Time between log lines that say that the store still does not accept, in milliseconds.
+pub const STORE_REMINDER_MS: u64 = 30_000;
+
+/// Time between looks at the free space of the file system, in milliseconds.
+pub const STORE_SPACE_CHECK_MS: u64 = 1_000;
+
+/// Time between syncs when acknowledgements do not wait for the store at all, in milliseconds.
+pub const STORE_SYNC_INTERVAL_MS: u64 = 1_000;
+
+/// Time between summaries of what the store wrote, in milliseconds.
+pub const STORE_SUMMARY_MS: u64 = 60_000;
+
 const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
 const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);
 const _: () = assert!(IN_FLIGHT_MAX_DEFAULT as usize <= PACKET_ID_SPAN_MAX);
@@ -150,3 +217,8 @@ const _: () = assert!(OUTPUT_HIGH_WATER < QUEUED_BYTES_MAX_DEFAULT);
 const _: () = assert!(QUEUED_BYTES_MAX_DEFAULT < SHARD_BYTES_MAX_DEFAULT);
 const _: () = assert!(RECEIVE_BUFFERS_DEFAULT.is_power_of_two());
 const _: () = assert!(EXECUTOR_TURN_INTERVAL_MS < QUIET_AFTER_MS);
+const _: () = assert!(
+    STORE_SEGMENT_SIZE_MIN <= STORE_SEGMENT_SIZE_DEFAULT && STORE_SEGMENT_SIZE_DEFAULT <= STORE_SEGMENT_SIZE_MAX
+);
+const _: () = assert!(STORE_SEGMENTS_MIN * STORE_SEGMENT_SIZE_DEFAULT <= STORE_SIZE_MAX_DEFAULT);
+const _: () = assert!(STORE_GROUP_BYTES_MAX * 2 <= STORE_BACKLOG_MAX);

@@ -18,6 +18,7 @@ impl Shard {
         self.durability.note_durable(report.durable, &report.tickets);
         if let Some(accepting) = report.accepting {
             self.durability.accepting = accepting;
+            self.publish_store_notice();
         }
         self.uncork();
         self.send_answers();

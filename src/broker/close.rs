@@ -263,7 +263,7 @@ impl Shard {
         if let Some(mut flow) = session.flow.take() {
             let ids: Vec<u16> = flow.in_flight.iter().map(|(packet_id, _)| packet_id).collect();
             let slots = ids.iter().filter_map(|id| flow.in_flight.settle(*id));
-            undelivered.extend(slots.filter_map(|slot| match slot.content {
+            undelivered.extend(slots.filter_map(|content| match content {
                 Content::Delivery(delivery) => Some((delivery, true)),
                 Content::Received(_) => None,
             }));

@@ -132,9 +132,9 @@ impl Shard {
     /// Ends a slot of the in-flight window and gives its bytes back to the budget.
     pub(super) fn settle(&mut self, key: SessionKey, packet_id: u16) {
         let flow = self.sessions.get_mut(key.0).and_then(|session| session.flow.as_mut());
-        if let Some(slot) = flow.and_then(|flow| flow.in_flight.settle(packet_id)) {
-            self.held_bytes -= slot.content.delivery().map_or(0, |delivery| delivery.message.release());
-            self.forget_entry(key, slot.content.entry());
+        if let Some(content) = flow.and_then(|flow| flow.in_flight.settle(packet_id)) {
+            self.held_bytes -= content.delivery().map_or(0, |delivery| delivery.message.release());
+            self.forget_entry(key, content.entry());
         }
     }
 
@@ -150,7 +150,7 @@ impl Shard {
         session.flow_mut().in_flight.push(delivery, awaits)
     }
 
-    #[inline(never)]
+    #[cold]
     fn put_kept_in_flight(&mut self, key: SessionKey, mut delivery: Delivery) -> Option<u16> {
         let sequence = self.sessions.get_mut(key.0)?.flow_mut().in_flight.next_sequence();
         let gate = self.keep_entry(key, &mut delivery, Progress::InFlight { sequence });
@@ -222,7 +222,17 @@ impl Shard {
 
     /// Sends what a session has waiting, as far as its client takes it: first what a lost connection left unacknowledged,
     /// then the queue, then further retained messages.
+    #[inline]
     pub(super) fn pump(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(key.0) else { return };
+        // Mostly there is nothing: this is asked after each acknowledgement and each output.
+        let is_idle = session.replays.is_none() && session.flow.as_ref().is_none_or(|flow| !flow.has_unsent());
+        if !is_idle {
+            self.pump_waiting(key);
+        }
+    }
+
+    fn pump_waiting(&mut self, key: SessionKey) {
         while let Some((id, next)) = self.next_to_send(key) {
             match next {
                 Next::PubRel(packet_id) => {
@@ -244,8 +254,12 @@ impl Shard {
                 }
             }
         }
-        self.request_spilled(key);
-        if self.session(key).is_some_and(|session| session.replays.is_some()) {
+        let Some(session) = self.session(key) else { return };
+        let has_replays = session.replays.is_some();
+        if session.flow.as_ref().is_some_and(|flow| flow.spilled.messages > 0) {
+            self.request_spilled(key);
+        }
+        if has_replays {
             self.advance_replay(key);
         }
     }

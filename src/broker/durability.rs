@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 
-use super::batch::{Batch, ReadRequest, Section, StoreOp};
+use super::batch::{Batch, Progress, ReadRequest, Section, StoreOp};
 use super::{ConnectionId, Gate, Message, Shard};
 use crate::codec::ReasonCode;
 use crate::codec::encode::AckKind;
@@ -136,9 +136,11 @@ impl Shard {
     /// Names a message for the operations that follow.
     pub(super) fn keep_message(&mut self, message: &Message) {
         let section = self.durability.section();
-        let is_named = section.ops.iter().rev().take(2).any(|op| match op {
-            StoreOp::Message(last) => last.stamp == message.stamp,
-            StoreOp::Entry { entry, .. } => entry.stamp == message.stamp,
+        // Of many sessions that get one publish the first names it. Whatever else came between may have ended its last use.
+        let is_named = section.ops.last().is_some_and(|op| match op {
+            StoreOp::Entry { entry, .. } => {
+                entry.stamp == message.stamp && !matches!(entry.progress, Progress::Received { .. })
+            }
             _ => false,
         });
         if !is_named {

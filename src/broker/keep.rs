@@ -64,6 +64,7 @@ impl Shard {
     }
 
     /// Forgets a message that has reached its session, or never will.
+    #[inline]
     pub(super) fn forget_entry(&mut self, key: SessionKey, number: u64) {
         if number != 0 {
             let session = self.store_id(key);

@@ -33,6 +33,7 @@ mod shared;
 mod slots;
 mod spare_buffers;
 mod spill;
+mod store_notice;
 mod subscribe;
 mod timeout;
 mod timer_key;
@@ -70,6 +71,7 @@ pub use recovered::{Recovered, RecoveredSession};
 pub use report::{Loaded, Report};
 pub use restore::{Interests, Partition, partition};
 pub use settings::{QueuePolicy, Settings};
+pub use store_notice::STORE_ACCEPTING_TOPIC;
 
 /// Keys of the configuration that decide when the store does not accept.
 const STORE_KEYS: &str = "storage.size_max, storage.free_space_min";

@@ -84,6 +84,7 @@ impl Shard {
             let message = shared.remove(&message.stamp).unwrap_or_else(|| Rc::new(message));
             self.put_retained(message);
         }
+        self.publish_store_notice();
     }
 
     fn restore_session(&mut self, recovered: RecoveredSession, shared: &mut Shared) {

@@ -41,8 +41,9 @@ impl Shard {
         let size = message.size();
         let former_size = self.retained.get(message.topic()).map(|former| former.size());
         let is_in_bounds = self.retained_has_room(former_size, size);
+        let is_kept = self.is_topic_kept(message.topic());
         // One that is acknowledged was let in where it was published; this shard may have heard earlier that the store is full.
-        let is_let_in = self.durability.accepting || message.qos > Qos::AtMostOnce;
+        let is_let_in = !is_kept || self.durability.accepting || message.qos > Qos::AtMostOnce;
         if !is_in_bounds || !is_let_in {
             let (keys, reason) = match is_in_bounds {
                 false => ("limits.retained_messages_max, limits.retained_bytes_max", DropReason::RetainedFull),
@@ -53,7 +54,7 @@ impl Shard {
             self.forget_retained(message.topic());
             return self.count_drop(None, reason);
         }
-        if self.settings.persistence {
+        if is_kept {
             self.keep_message(&message);
             self.keep(StoreOp::Retain { stamp: message.stamp });
         }
@@ -76,7 +77,7 @@ impl Shard {
     fn note_forgotten(&mut self, former: Option<Rc<Message>>) {
         let Some(former) = former else { return };
         self.retained_bytes -= former.size();
-        if self.settings.persistence {
+        if self.is_topic_kept(former.topic()) {
             self.keep(StoreOp::Forget { stamp: former.stamp });
         }
     }

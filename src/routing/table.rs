@@ -30,6 +30,31 @@ impl<T> Table<T> {
         self.segments[segment(hash)].find(hash, equal)
     }
 
+    #[inline]
+    pub fn find_mut(&mut self, hash: u64, equal: impl FnMut(&T) -> bool) -> Option<&mut T> {
+        self.segments[segment(hash)].find_mut(hash, equal)
+    }
+
+    /// The entry, that `new` makes if it is not there.
+    pub fn find_or_insert(
+        &mut self,
+        hash: u64,
+        equal: impl FnMut(&T) -> bool,
+        hash_of: impl Fn(&T) -> u64,
+        new: impl FnOnce() -> T,
+    ) -> &mut T {
+        self.segments[segment(hash)].entry(hash, equal, hash_of).or_insert_with(new).into_mut()
+    }
+
+    /// In no order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.segments.iter().flatten()
+    }
+
+    pub fn retain(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
+        self.segments.iter_mut().for_each(|segment| segment.retain(&mut keep));
+    }
+
     /// Adds an entry that is not there yet; `hash_of` must give the same hash for it as the caller's.
     pub fn insert_unique(&mut self, hash: u64, entry: T, hash_of: impl Fn(&T) -> u64) {
         self.segments[segment(hash)].insert_unique(hash, entry, hash_of);

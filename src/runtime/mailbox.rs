@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::broker::PeerMessage;
+use crate::broker::{PeerMessage, Report};
 use crate::net::WakeHandle;
 use crate::routing::ShardIndex;
 
@@ -23,6 +23,8 @@ pub enum Mail {
     Peer { from: ShardIndex, messages: Vec<PeerMessage>, weight: usize },
     /// A connection whose home is here, with the bytes that were read from it.
     Handover { socket: OwnedFd, bytes: Vec<u8>, address: SocketAddr, over_limit: bool },
+    /// News from the storage thread.
+    Report(Report),
     /// The server stops.
     Stop,
 }

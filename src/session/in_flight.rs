@@ -95,6 +95,12 @@ impl InFlight {
         self.unsettled == 0
     }
 
+    /// Something in it is still to be sent over the present connection.
+    #[inline]
+    pub fn has_unsent(&self) -> bool {
+        self.unsent > 0
+    }
+
     /// One more message may be taken in.
     #[inline]
     pub fn has_room(&self, window: u16) -> bool {
@@ -167,11 +173,12 @@ impl InFlight {
         self.slots.get_mut(offset).filter(|slot| slot.awaits != Awaits::Nothing)
     }
 
-    /// Ends a slot, and gives it back with its message, if it still had it.
-    pub fn settle(&mut self, packet_id: u16) -> Option<Slot> {
+    /// Ends a slot, and gives back what was in it.
+    pub fn settle(&mut self, packet_id: u16) -> Option<Content> {
         let offset = self.offset(packet_id)?;
         let slot = self.slots.get_mut(offset).filter(|slot| slot.awaits != Awaits::Nothing)?;
-        let settled = std::mem::replace(slot, Slot::gap());
+        slot.awaits = Awaits::Nothing;
+        let settled = std::mem::replace(&mut slot.content, Content::Received(0));
         self.unsettled -= 1;
         if self.first + offset as u64 >= self.resend {
             self.unsent -= 1;

@@ -82,6 +82,12 @@ impl Flow {
         self.in_flight.is_empty() && self.waiting() == 0 && self.unreleased.is_empty()
     }
 
+    /// Anything in it is still to be sent over the present connection.
+    #[inline]
+    pub fn has_unsent(&self) -> bool {
+        self.in_flight.has_unsent() || !self.queue.is_empty() || self.spilled.messages > 0
+    }
+
     /// Messages in the queue, in memory and on disk.
     pub fn waiting(&self) -> usize {
         self.queue.len() + self.spilled.messages as usize

@@ -9,12 +9,32 @@
 //!
 //! Files are behind [`Disk`]; nothing here names one.
 
+mod clean;
 pub mod config;
+mod contents;
 pub mod disk;
 pub mod error;
+mod facts;
+mod format;
+mod index;
+mod log;
+mod read;
+mod record;
+mod recover;
+mod reports;
+mod tickets;
 
+use crate::broker::batch::ReadRequest;
 use crate::broker::{Batch, Millis, Recovered, Report};
 use crate::routing::ShardIndex;
+use clean::Cleaning;
+use facts::Facts;
+use format::GROUP_HEADER_LEN;
+use log::{Log, Segment};
+use read::ReadCache;
+use record::Clock;
+use reports::{News, Reports};
+use tickets::Tickets;
 
 pub use config::{Acknowledge, StoreConfig};
 pub use disk::Disk;
@@ -22,7 +42,17 @@ pub use error::{OpenError, StoreError};
 
 /// A store that is open.
 pub struct Store<D> {
-    disk: D,
+    config: StoreConfig,
+    log: Log<D>,
+    facts: Facts,
+    tickets: Tickets,
+    cleaning: Cleaning,
+    reports: Reports,
+    /// What becomes true with what waits.
+    news: News,
+    reads: Vec<(ShardIndex, ReadRequest)>,
+    accepting: bool,
+    bytes_relocated: u64,
 }
 
 /// What [`Store::open`] found.
@@ -83,60 +113,161 @@ pub struct Stats {
 impl<D: Disk> Store<D> {
     /// Reads what the directory holds, and prepares to write behind it. `progress` is called about every 16 MiB.
     pub fn open(
-        disk: D,
+        mut disk: D,
         config: StoreConfig,
         progress: &mut dyn FnMut(RecoveryProgress),
     ) -> Result<Opened<D>, OpenError> {
-        let _ = (disk, config, progress);
-        todo!()
+        let replayed = recover::replay(&mut disk, &config, progress)?;
+        let clock = Clock { wall_at_zero_ms: config.wall_at_zero_ms };
+        let segments = replayed.segments.iter().map(|segment| Segment { ..*segment });
+        let recovered = contents::read(&mut disk, &replayed.index, segments, &config, clock, replayed.counter)?;
+        let segments = recover::cut(&mut disk, replayed.segments)?;
+        let mut log = Log::new(disk, &config, replayed.hash_seed, segments, replayed.last_group);
+        log.start()?;
+        let store = Self {
+            log,
+            facts: Facts::new(replayed.index, clock, replayed.counter),
+            tickets: Tickets::new(replayed.hash_seed),
+            cleaning: Cleaning::default(),
+            reports: Reports::new(config.shards),
+            news: News::default(),
+            reads: Vec::new(),
+            accepting: true,
+            bytes_relocated: 0,
+            config,
+        };
+        Ok(Opened { store, recovered, findings: replayed.findings })
     }
 
     /// Seed of the hashes that give clients and topics their shards; as the store was created with.
     pub fn hash_seed(&self) -> u64 {
-        todo!()
+        self.log.hash_seed
     }
 
     /// Takes over a shard's batch; nothing is written yet.
     pub fn take(&mut self, shard: ShardIndex, batch: Batch) {
-        let _ = (shard, batch);
-        todo!()
+        for section in batch.sections {
+            self.tickets.take(shard, section, &mut self.facts, &mut self.news.tickets);
+        }
+        self.reads.extend(batch.reads.into_iter().map(|request| (shard, request)));
+        match self.news.batches.iter_mut().find(|(of, _)| *of == shard) {
+            Some((_, number)) => *number = batch.number,
+            None => self.news.batches.push((shard, batch.number)),
+        }
     }
 
     /// Bytes, roughly, that [`commit`](Self::commit) would write.
     pub fn pending_bytes(&self) -> usize {
-        todo!()
+        self.facts.bytes_waiting
     }
 
     /// Appends all that was taken to the log as one group, and syncs it if the configuration acknowledges what is synced. Answers reads.
-    /// After an error nothing is lost and nothing acknowledged: what was taken waits for the next call.
+    /// After an error nothing is lost, and what was not written is not acknowledged: it waits for the next call, as reads do that
+    /// the disk could not answer.
     pub fn commit(&mut self, now: Millis) -> Result<(), StoreError> {
-        let _ = now;
-        todo!()
+        let written = self.write();
+        let read = self.answer_reads(now);
+        self.log.prepare_spare(now);
+        if self.log.is_accepting() != self.accepting {
+            self.accepting = !self.accepting;
+            self.reports.tell_accepting(self.accepting);
+        }
+        written.and(read)
     }
 
     /// Syncs what was written and not synced.
     pub fn sync(&mut self) -> Result<(), StoreError> {
-        todo!()
+        let mut news = Vec::new();
+        let synced = self.log.sync(&mut news);
+        news.into_iter().for_each(|news| self.reports.tell(news));
+        synced
     }
 
     /// What to tell a shard; `None` when there is no more.
     pub fn poll_report(&mut self) -> Option<(ShardIndex, Report)> {
-        todo!()
+        self.reports.poll()
     }
 
     /// Reads a bounded piece of the oldest segment, and takes what still holds there into the next group; true if there is
-    /// more to do, which is the case while more than half of the log is void.
+    /// more to do now, which is the case while more than half of the log is void. Each call wants a [`commit`](Self::commit) after it.
     pub fn clean(&mut self, now: Millis) -> Result<bool, StoreError> {
-        let _ = now;
-        todo!()
+        self.cleaning.step(&mut self.log, &mut self.facts, self.config.segment_size, now)
     }
 
     pub fn stats(&self) -> Stats {
-        todo!()
+        let counts = self.facts.index.counts;
+        Stats {
+            segments: self.log.segments.len() as u64,
+            bytes: self.log.segments.iter().map(|segment| segment.end).sum(),
+            bytes_live: self.facts.index.bytes_live,
+            sessions: counts.sessions,
+            subscriptions: counts.subscriptions,
+            entries: counts.entries,
+            messages: counts.messages,
+            retained: counts.retained,
+            groups_written: self.log.groups_written,
+            bytes_written: self.log.bytes_written,
+            bytes_relocated: self.bytes_relocated,
+            records_elided: self.facts.records_elided,
+            syncs: self.log.syncs,
+            segments_deleted: self.log.segments_deleted,
+        }
     }
 
     /// Gives the disk back.
     pub fn into_disk(self) -> D {
-        self.disk
+        self.log.disk
+    }
+
+    fn write(&mut self) -> Result<(), StoreError> {
+        let mut told = Vec::new();
+        let written = self.write_groups(&mut told);
+        told.into_iter().for_each(|news| self.reports.tell(news));
+        written
+    }
+
+    fn write_groups(&mut self, told: &mut Vec<News>) -> Result<(), StoreError> {
+        // What an earlier call could not write goes first.
+        self.log.flush(&mut self.facts.index, told)?;
+        let finished = self.cleaning.finished;
+        if self.facts.has_waiting() {
+            let len = GROUP_HEADER_LEN + format::padded(self.facts.bytes_waiting);
+            let start = self.log.place(&mut self.facts.index, len)?;
+            let mut bytes = self.log.begin_group();
+            self.bytes_relocated += self.facts.encode(&mut bytes, start) as u64;
+            let news = std::mem::take(&mut self.news);
+            self.log.append(start, bytes, self.facts.counter, news);
+        } else {
+            self.facts.clear_elided();
+            told.push(std::mem::take(&mut self.news));
+        }
+        if let Some(segment) = finished {
+            self.log.free(segment);
+            self.cleaning.finished = None;
+        }
+        self.log.flush(&mut self.facts.index, told)
+    }
+
+    fn answer_reads(&mut self, now: Millis) -> Result<(), StoreError> {
+        if self.reads.is_empty() {
+            return Ok(());
+        }
+        let mut cache = ReadCache::default();
+        let mut result = Ok(());
+        for (shard, request) in std::mem::take(&mut self.reads) {
+            // Entries that other shards' parts are awaited for come with the answer, or the shard would believe that they do not exist.
+            if result.is_err() || self.tickets.has_waiting(request.session) {
+                self.reads.push((shard, request));
+                continue;
+            }
+            match read::load(&mut self.log, &mut self.facts, &mut cache, &request, now) {
+                Ok(loaded) => self.reports.tell_loaded(shard, loaded),
+                Err(error) => {
+                    result = Err(StoreError::Io(error));
+                    self.reads.push((shard, request));
+                }
+            }
+        }
+        result
     }
 }

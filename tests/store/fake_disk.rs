@@ -94,22 +94,23 @@ impl FakeDisk {
         self.0.borrow().has_crashed
     }
 
-    /// Power is lost and comes back: what was synced is there, and of what was not, what chance keeps. The faults are over.
+    /// Power is lost and comes back: what was synced is there, and of what was not, what chance keeps. The faults are over, as
+    /// after [`heal`](Self::heal).
     pub fn crash(&self, random: &mut dyn FnMut() -> u64) {
+        self.heal();
         let mut state = self.0.borrow_mut();
-        state.has_crashed = false;
-        state.crash_in = None;
-        (state.fail_reads, state.fail_writes, state.fail_syncs, state.fail_deletes) = (false, false, false, false);
         for segment in state.segments.values_mut() {
             segment.crash(random);
         }
     }
 
-    /// The process dies and the kernel does not: all that was written is there.
-    pub fn kill(&self) {
+    /// The faults are over, and those that were still to come. Without a crash before it is as if only the process had died.
+    pub fn heal(&self) {
         let mut state = self.0.borrow_mut();
         state.has_crashed = false;
         state.crash_in = None;
+        state.room = None;
+        (state.fail_reads, state.fail_writes, state.fail_syncs, state.fail_deletes) = (false, false, false, false);
     }
 
     pub fn counts(&self) -> Counts {

@@ -1,6 +1,11 @@
 //! The store over a disk in memory: what was acknowledged is there after any crash, and nothing else.
 
+mod crashes;
 mod fake_disk;
+mod op;
+mod random;
+mod twin;
+mod world;
 
 use fake_disk::FakeDisk;
 use ringmq::store::Disk;
