@@ -109,6 +109,11 @@ pub fn cut<D: Disk>(disk: &mut D, segments: VecDeque<Segment>) -> io::Result<Vec
     for (number, _) in empty.into_iter().rev() {
         disk.delete(number)?;
     }
+    // The end of the last one may be in the kernel only, when the process died and the machine did not. What comes now is written
+    // behind it, and must not outlive it.
+    if let Some(last) = segments.back() {
+        disk.sync(last.number)?;
+    }
     let mut segments = segments;
     for segment in segments.iter_mut().filter(|segment| segment.size != segment.end) {
         disk.seal(segment.number, segment.end)?;
