@@ -33,17 +33,16 @@ impl Storage {
         count
     }
 
-    /// Writes what was taken, or cleans, or both; everything if `all`.
+    /// Writes what was taken, and cleans a little; everything if `all`.
     pub fn write(&mut self, random: &mut Random, all: bool, now: Millis) -> Result<(), StoreError> {
-        let cleans = all || random.chance(30);
-        for _ in 0..if all { PIECES_MAX } else { usize::from(cleans) } {
+        let pieces = if all { PIECES_MAX } else { usize::from(random.chance(30)) };
+        for _ in 0..pieces {
             if !self.store.clean(now)? {
                 break;
             }
-        }
-        if all || !cleans || random.chance(50) {
             self.store.commit(now)?;
         }
+        self.store.commit(now)?;
         if all || random.chance(10) {
             self.store.sync()?;
         }

@@ -1,5 +1,7 @@
 //! Rest: everybody comes online, reads and acknowledges, until nothing moves any more; then nothing may be left over.
 
+use ringmq::limits;
+
 use super::{Finding, World};
 use crate::client::Client;
 use crate::history::What;
@@ -15,6 +17,10 @@ impl World {
             client.reading = true;
         }
         self.end_fault();
+        if self.history.refusals {
+            // A store that had no room looks for it from time to time only.
+            self.history.now += limits::STORE_SPARE_RETRY_MS;
+        }
         let mut quiet = 0;
         for _ in 0..20_000 {
             self.history.step += 1;

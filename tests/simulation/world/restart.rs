@@ -48,7 +48,7 @@ impl World {
     fn stop_disk(&mut self) {
         let only_the_process_dies = self.scenario.durability.as_ref().is_some_and(|d| d.only_the_process_dies);
         if only_the_process_dies || self.random.chance(20) {
-            self.disk.kill();
+            self.disk.heal();
         } else {
             self.disk.crash(&mut || self.random.next());
         }

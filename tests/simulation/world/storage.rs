@@ -1,6 +1,6 @@
 //! The store's part of a run: it takes what the shards have pushed, writes, answers, and has a disk that fails now and then.
 
-use ringmq::store::{Disk, StoreError};
+use ringmq::store::Disk;
 
 use super::{Finding, World};
 use crate::history::{Fault, What};
@@ -14,14 +14,14 @@ impl World {
         let now = self.broker_now();
         let Some(storage) = &mut self.storage else { return Ok(()) };
         self.moved += storage.take(&mut self.random, all) as u64;
-        if let Err(error) = storage.write(&mut self.random, all, now) {
-            if self.disk.has_crashed() {
-                return self.crash();
-            }
-            if self.fault_until.is_none() {
-                return Err(Finding::new(format!("the store fails on a disk that does not: {error}"), 0, None));
-            }
-            debug_assert!(!matches!(error, StoreError::SizeMax), "the store of a run has no size limit");
+        let written = storage.write(&mut self.random, all, now);
+        if self.disk.has_crashed() {
+            return self.crash();
+        }
+        if let Err(error) = written
+            && self.fault_until.is_none()
+        {
+            return Err(Finding::new(format!("the store fails on a disk that does not: {error}"), 0, None));
         }
         let Some(storage) = &mut self.storage else { return Ok(()) };
         for (shard, report) in storage.reports() {
@@ -73,11 +73,7 @@ impl World {
         if self.fault_until.take().is_none() {
             return;
         }
-        self.disk.set_room(None);
-        self.disk.fail_writes(false);
-        self.disk.fail_syncs(false);
-        self.disk.fail_reads(false);
-        self.disk.fail_deletes(false);
+        self.disk.heal();
         self.history.record(usize::MAX, 0, What::FaultEnded);
     }
 }
