@@ -57,9 +57,10 @@ fn report(seed: u64, shards: usize, scale: usize, world: &World, found: &Finding
     let length = if number("RINGMQ_SIM_TAIL") > 0 { number("RINGMQ_SIM_TAIL") as usize } else { 60 };
     let tail = world.history.tail(*client, *key, length);
     format!(
-        "seed {seed}, {shards} shards, scale {scale} %, step {step}, client c{client}, message {key:?}:\n{rule}\n{tail}\n\
+        "seed {seed}, {shards} shards, scale {scale} %, step {step}, client c{client}, message {key:?}:\n{rule}\n{tail}\n{temper}\n\
          rerun: RINGMQ_SIM_SEED={seed} RINGMQ_SIM_SHARDS={shards} cargo test --test simulation seeds",
         step = world.history.step,
+        temper = world.temper(),
     )
 }
 

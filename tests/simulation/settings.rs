@@ -6,7 +6,7 @@ use ringmq::routing::Strategy;
 use crate::random::Random;
 
 /// How a run is.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Scenario {
     pub clients: usize,
     pub phases: usize,
@@ -21,7 +21,7 @@ pub struct Scenario {
 }
 
 /// How a run with a store is.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Durability {
     /// Crashes of a run of full length, about.
     pub crashes: usize,

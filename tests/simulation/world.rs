@@ -127,6 +127,11 @@ impl World {
         self.look_at_what_is_retained()
     }
 
+    /// What decides how the broker behaves in this run, for people to read.
+    pub fn temper(&self) -> String {
+        format!("{:?}\n{:?}", self.scenario, self.settings)
+    }
+
     /// The time that the broker is told.
     fn broker_now(&self) -> Millis {
         self.history.now - self.clock_began
