@@ -19,7 +19,7 @@ impl Shard {
         let is_shard_full = self.held_bytes + size > self.settings.shard_bytes_max;
         match self.session(key).and_then(|session| session.flow.as_ref()) {
             Some(flow) => {
-                let is_over = flow.queue.len() > 0 && flow.queue.bytes() + size > self.settings.queue_memory_max;
+                let is_over = !flow.queue.is_empty() && flow.queue.bytes() + size > self.settings.queue_memory_max;
                 flow.spilled.messages > 0 || is_over || is_shard_full
             }
             None => is_shard_full,

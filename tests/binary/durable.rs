@@ -46,7 +46,10 @@ fn check(server: &Server) {
     // The last one shows that nothing is between.
     client(server, "pub", &["-q", "1", "-t", "queue/a", "-m", "last"]);
     let session = ["-c", "-i", "sleeper", "-q", "2", "-t", "queue/#", "-C", "4", "-W", "30", "-F", "%p %q"];
-    assert_eq!(client(server, "sub", &session).stdout, "first 1\nsecond 2\nthird 1\nlast 1\n");
+    // A message of QoS 2 is the client's with PUBREL, which comes after those of QoS 1 that were sent behind the message.
+    let printed = client(server, "sub", &session).stdout;
+    let (second, others): (Vec<_>, Vec<_>) = printed.lines().partition(|line| line.ends_with('2'));
+    assert_eq!((second, others), (vec!["second 2"], vec!["first 1", "third 1", "last 1"]));
     client(server, "pub", &["-r", "-q", "1", "-t", "state/d", "-m", "last"]);
     let retained = ["-t", "state/#", "-C", "3", "-W", "30", "-v"];
     let printed = client(server, "sub", &retained).stdout;

@@ -109,7 +109,7 @@ fn what_was_acknowledged_survives() {
             assert_eq!(publisher.publish_qos2("t/x", "c"), 0);
             rig.crash(after);
 
-            let mut subscriber = rig.connect(&connect.clone().keep_session());
+            let mut subscriber = rig.connect(&connect);
             assert!(subscriber.connack.session_present);
             for payload in ["a", "b", "c"] {
                 let message = subscriber.take(payload);
@@ -143,7 +143,7 @@ fn qos2_is_exactly_once_for_the_receiver() {
         let packet_id = subscriber.next_publish().packet_id;
 
         rig.crash(shards);
-        let mut subscriber = rig.connect(&connect.clone().keep_session());
+        let mut subscriber = rig.connect(&connect);
         let again = subscriber.next_publish();
         assert_eq!((again.packet_id, again.dup), (packet_id, true));
         rig.hold_store();
@@ -154,12 +154,12 @@ fn qos2_is_exactly_once_for_the_receiver() {
 
         // The client has released it; the server must not send it any more, but PUBREL.
         rig.crash(shards);
-        let mut subscriber = rig.connect(&connect.clone().keep_session());
+        let mut subscriber = rig.connect(&connect);
         assert_eq!(subscriber.next_pubrel().packet_id, packet_id);
         subscriber.pubcomp(packet_id);
         subscriber.expect_nothing();
         rig.crash(shards);
-        let mut subscriber = rig.connect(&connect.keep_session());
+        let mut subscriber = rig.connect(&connect);
         subscriber.expect_nothing();
     }
 }
@@ -177,7 +177,7 @@ fn qos2_is_exactly_once_for_the_sender() {
         assert_eq!(publisher.next_pubrec().packet_id, 5);
         rig.crash(shards);
 
-        let mut publisher = rig.connect(&sender.clone().keep_session());
+        let mut publisher = rig.connect(&sender);
         publisher.send_publish(&publish("t", "x").qos2(5).dup());
         assert_eq!(publisher.next_pubrec().packet_id, 5);
         rig.hold_store();
@@ -187,10 +187,10 @@ fn qos2_is_exactly_once_for_the_sender() {
         assert_eq!(publisher.next_pubcomp().packet_id, 5);
         rig.crash(shards);
 
-        let mut publisher = rig.connect(&sender.keep_session());
+        let mut publisher = rig.connect(&sender);
         publisher.send_publish(&publish("t", "y").qos2(5));
         assert_eq!(publisher.next_pubrec().packet_id, 5);
-        let mut subscriber = rig.connect(&receiver.keep_session());
+        let mut subscriber = rig.connect(&receiver);
         let payloads = [subscriber.next_publish().payload, subscriber.next_publish().payload];
         assert_eq!(payloads, [b"x", b"y"]);
         subscriber.expect_nothing();
@@ -213,11 +213,11 @@ fn a_publish_for_several_shards_is_kept_by_all_or_by_none() {
         assert_eq!(is_acknowledged, held >= 3);
         rig.crash(3);
 
-        let mut publisher = rig.connect(&sender.keep_session());
+        let mut publisher = rig.connect(&sender);
         publisher.send_publish(&publish("t", "x").qos2(5).dup());
         assert_eq!(publisher.next_pubrec().packet_id, 5);
         for receiver in receivers {
-            let mut subscriber = rig.connect(&receiver.keep_session());
+            let mut subscriber = rig.connect(&receiver);
             subscriber.take("x");
             subscriber.expect_nothing();
         }
@@ -254,12 +254,29 @@ fn wills_survive() {
     rig.connect(&late.will_property(WILL_DELAY_INTERVAL, 30_u32));
     rig.crash(2);
     rig.advance_ms(1);
-    let mut watcher = rig.connect(&watcher.keep_session());
+    let mut watcher = rig.connect(&watcher);
     watcher.take("soon");
     watcher.expect_nothing();
     rig.advance_s(31);
     watcher.take("late");
     watcher.expect_nothing();
+}
+
+/// A client that is back before its will is durable on all shards has the session of its last CONNECT.
+#[test]
+fn a_late_will_does_not_bring_an_old_session_back() {
+    let rig = Rig::durable(2, |_| {});
+    rig.connect(&session_on(&rig, 1)).subscribe(&[("will", 1)]);
+    let client = Connect::v5(&rig.client_id_on(0)).session(10).will("will", b"x", 1, false);
+    let mut connection = rig.connect(&client);
+    rig.hold_mail();
+    connection.break_off();
+    rig.advance_s(9);
+    assert!(rig.connect(&client).connack.session_present);
+    rig.release_mail();
+    rig.crash(2);
+    rig.advance_s(5);
+    assert!(rig.connect(&client).connack.session_present);
 }
 
 /// What does not fit into the memory of a session waits on disk and comes back in order, also over a crash.
@@ -284,7 +301,7 @@ fn long_queues_wait_on_disk() {
             rig.crash(2);
             assert!(rig.held_bytes() <= 2_500, "{} bytes", rig.held_bytes());
         }
-        let mut subscriber = rig.connect(&connect.keep_session());
+        let mut subscriber = rig.connect(&connect);
         for number in 0..500 {
             let packet_id = subscriber.take(&number.to_string()).packet_id;
             subscriber.puback(packet_id);
@@ -324,7 +341,7 @@ fn a_full_store_refuses_and_recovers() {
     assert_eq!(rig.dropped_count(DropReason::StoreFull), 1);
 
     rig.disk().set_room(None);
-    let mut back = rig.connect(&connect.clone().keep_session());
+    let mut back = rig.connect(&connect);
     for _ in 0..accepted {
         let packet_id = back.take(&payload).packet_id;
         back.puback(packet_id);
@@ -334,7 +351,7 @@ fn a_full_store_refuses_and_recovers() {
     assert_eq!(publisher.publish_qos1("t", "after"), 0);
     back.break_off();
     rig.crash(2);
-    let mut back = rig.connect(&connect.keep_session());
+    let mut back = rig.connect(&connect);
     back.take("after");
     back.expect_nothing();
 }
