@@ -186,6 +186,7 @@ impl World {
             );
         };
         self.facts = self.snapshots[at].clone();
+        self.facts.restart();
         for session in self.facts.sessions.values() {
             assert!(session.entries.keys().all(|number| *number <= recovered.counter));
         }
@@ -356,7 +357,8 @@ impl World {
             if self.random.chance(40) {
                 self.counter += 1;
                 let number = self.counter;
-                ops.push(Op::Entry { session, number, stamp, progress: Progress::Queued });
+                let progress = if self.random.chance(20) { Progress::Held } else { Progress::Queued };
+                ops.push(Op::Entry { session, number, stamp, progress });
                 // The queue is full: the oldest is dropped.
                 let oldest = self.facts.sessions[&session].entries.keys().next().copied();
                 if let Some(number) = oldest.filter(|_| self.random.chance(20)) {
@@ -404,7 +406,7 @@ impl World {
                 let Some((number, stamp, progress)) = entry.filter(is_free) else { return };
                 let sequence = self.random.below(1 << 20) << 20 | number;
                 match progress {
-                    Progress::Queued if self.random.chance(50) => {
+                    Progress::Queued | Progress::Held if self.random.chance(50) => {
                         ops.push(Op::Entry { session, number, stamp, progress: Progress::InFlight { sequence } });
                     }
                     Progress::InFlight { sequence } if self.random.chance(50) => {
