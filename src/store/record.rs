@@ -55,7 +55,7 @@ impl Clock {
     }
 
     /// A time before the clock's zero is its zero.
-    pub fn from_wall(self, wall_ms: u64) -> Millis {
+    pub fn to_shards(self, wall_ms: u64) -> Millis {
         wall_ms.saturating_sub(self.wall_at_zero_ms)
     }
 }
@@ -297,7 +297,7 @@ pub fn decode_message(body: &[u8], clock: Clock) -> Option<Message> {
     }
     let mut parts = Parts(&body[4..]);
     let (stamp, publisher_hash, flags) = (parts.u64()?, parts.u64()?, parts.u8()?);
-    let expires_at = if flags & MESSAGE_EXPIRES != 0 { Some(clock.from_wall(parts.u64()?)) } else { None };
+    let expires_at = if flags & MESSAGE_EXPIRES != 0 { Some(clock.to_shards(parts.u64()?)) } else { None };
     let (topic_len, properties_len) = (parts.u16()?, parts.u32()?);
     let topic = std::str::from_utf8(parts.take(usize::from(topic_len))?).ok()?;
     let properties = parts.take(properties_len as usize)?;
@@ -358,13 +358,13 @@ pub fn decode_session(body: &[u8], clock: Clock) -> Option<SessionRecord> {
     parts.u64()?;
     let flags = parts.u8()?;
     let expiry_s = parts.u32()?;
-    let expires_at = if flags & SESSION_ENDS != 0 { Some(clock.from_wall(parts.u64()?)) } else { None };
+    let expires_at = if flags & SESSION_ENDS != 0 { Some(clock.to_shards(parts.u64()?)) } else { None };
     let client_id_len = parts.u16()?;
     let client_id = std::str::from_utf8(parts.take(usize::from(client_id_len))?).ok()?.into();
     let will = if flags & SESSION_HAS_WILL != 0 {
         let delay_s = parts.u32()?;
         let message_expiry_s = if flags & WILL_EXPIRES != 0 { Some(parts.u32()?) } else { None };
-        let due_at = if flags & WILL_IS_DUE != 0 { Some(clock.from_wall(parts.u64()?)) } else { None };
+        let due_at = if flags & WILL_IS_DUE != 0 { Some(clock.to_shards(parts.u64()?)) } else { None };
         Some(WillRecord { message: decode_message(parts.0, clock)?, delay_s, message_expiry_s, due_at })
     } else {
         parts.0.is_empty().then_some(())?;

@@ -354,7 +354,7 @@ impl World {
         }
         ops.push(Op::Message { stamp });
         for session in self.sessions_of(shard) {
-            if self.random.chance(40) {
+            if self.random.chance(40) && !ops.contains(&Op::EndSession { id: session }) {
                 self.counter += 1;
                 let number = self.counter;
                 let progress = if self.random.chance(20) { Progress::Held } else { Progress::Queued };
@@ -381,6 +381,9 @@ impl World {
         let Some(session) = self.random.pick(&sessions).filter(|_| !self.random.chance(3)) else {
             return ops.push(Op::Session { id: self.new_number(shard), version });
         };
+        if ops.contains(&Op::EndSession { id: session }) {
+            return;
+        }
         let entries = &self.facts.sessions[&session].entries;
         let entry = if self.random.chance(60) {
             entries.iter().next().map(|(number, (stamp, progress))| (*number, *stamp, *progress))
