@@ -129,8 +129,6 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     Queued,
-    /// The same, and in the shard's memory whatever waits before it: reads leave it out. After a restart it is like the others.
-    Held,
     /// In the window, at this place of the session's sequence of packet identifiers.
     InFlight {
         sequence: u64,

@@ -193,9 +193,7 @@ impl Shard {
         if spills {
             return self.spill(key, delivery);
         }
-        // A message of a group stays in memory, and so may be behind others that do not.
-        let progress = if delivery.group.is_some() { Progress::Held } else { Progress::Queued };
-        self.keep_entry(key, &mut delivery, progress);
+        self.keep_entry(key, &mut delivery, Progress::Queued);
         let Some(session) = self.sessions.get_mut(key.0) else { return };
         self.held_bytes += delivery.message.hold();
         session.flow_mut().queue.push(delivery);

@@ -205,7 +205,7 @@ impl Shard {
         if replays.held.len() >= messages_max || replays.held_bytes + size > bytes_max {
             return self.count_drop(Some(key), DropReason::QueueFullNewest);
         }
-        self.keep_entry(key, &mut delivery, Progress::Held);
+        self.keep_entry(key, &mut delivery, Progress::Queued);
         self.held_bytes += delivery.message.hold();
         if let Some(replays) = self.session_mut(key).and_then(|session| session.replays.as_mut()) {
             replays.hold(delivery);

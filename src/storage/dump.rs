@@ -71,7 +71,6 @@ fn subscription_value(client_id: &str, filter: &str, subscription: &Subscription
 fn entry_value(client_id: &str, entry: &Entry, message: Option<&Message>) -> Value {
     let progress = match entry.progress {
         Progress::Queued => "queued",
-        Progress::Held => "held",
         Progress::InFlight { .. } => "in flight",
         Progress::Received { .. } => "received",
     };

@@ -133,9 +133,7 @@ pub fn read<D: Disk>(
     for (at, entry) in entries {
         let session = &mut recovered[at];
         match entry.progress {
-            Progress::Queued | Progress::Held => {
-                session.queue.extend(message_of(entry.stamp).map(|message| (entry, message)))
-            }
+            Progress::Queued => session.queue.extend(message_of(entry.stamp).map(|message| (entry, message))),
             Progress::InFlight { .. } => {
                 let message = message_of(entry.stamp);
                 session.in_flight.push((entry, message));
@@ -147,7 +145,7 @@ pub fn read<D: Disk>(
     for session in &mut recovered {
         session.queue.sort_unstable_by_key(|(entry, _)| entry.number);
         session.in_flight.sort_by_key(|(entry, _)| match entry.progress {
-            Progress::Queued | Progress::Held => 0,
+            Progress::Queued => 0,
             Progress::InFlight { sequence } | Progress::Received { sequence } => sequence,
         });
         session.subscriptions.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));

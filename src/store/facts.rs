@@ -488,5 +488,5 @@ fn op_len_max(op: &StoreOp) -> usize {
 
 /// Whether an entry may be given up when its message expires: its delivery has not begun (section 3.3.2.3.3).
 pub fn may_expire(flags: EntryFlags) -> bool {
-    flags.state() == EntryState::Queued && !flags.is_held()
+    flags.state() == EntryState::Queued
 }

@@ -36,7 +36,6 @@ pub fn load<D: Disk>(
         for slot in session.entries.range(first..) {
             let message = match slot.flags.state() {
                 EntryState::InFlight | EntryState::Received => continue,
-                EntryState::Queued if slot.flags.is_held() => continue,
                 EntryState::Queued => match facts.index.message(slot.stamp) {
                     Some(message) => message,
                     None => continue,

@@ -61,7 +61,7 @@ impl Clock {
 }
 
 /// What the index knows of an entry besides its numbers: how far it has come in bits 0 and 1 ([`EntryState`]), QoS in bits 2
-/// and 3, 16 RETAIN, 32 details (subscription identifiers, group), 64 held.
+/// and 3, 16 RETAIN, 32 details (subscription identifiers, group).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryFlags(pub u8);
 
@@ -78,7 +78,6 @@ impl EntryFlags {
     pub fn of(entry: &Entry) -> Self {
         let state = match entry.progress {
             Progress::Queued => 0,
-            Progress::Held => 64,
             Progress::InFlight { .. } => 1,
             Progress::Received { .. } => 2,
         };
@@ -109,16 +108,6 @@ impl EntryFlags {
 
     pub fn has_details(self) -> bool {
         self.0 & 32 != 0
-    }
-
-    /// Whether its shard has it in memory, and knows that.
-    pub fn is_held(self) -> bool {
-        self.0 & 64 != 0
-    }
-
-    /// What it is when its shard has started anew.
-    pub fn released(self) -> Self {
-        Self(self.0 & !64)
     }
 
     /// Whether it needs its message.
@@ -397,7 +386,7 @@ pub fn encode_entry(bytes: &mut Vec<u8>, session: u64, entry: &Entry) {
     let flags = EntryFlags::of(entry);
     let mut body_len = 8 + 8 + 8 + 1;
     let sequence = match entry.progress {
-        Progress::Queued | Progress::Held => None,
+        Progress::Queued => None,
         Progress::InFlight { sequence } | Progress::Received { sequence } => Some(sequence),
     };
     body_len += if sequence.is_some() { 8 } else { 0 };

@@ -292,7 +292,7 @@ impl Replay {
             }
             Record::Entry { session, number, stamp, flags, .. } => {
                 let slot = index.session_or_new(session);
-                let new = EntrySlot { number, stamp, position: from, record_len, flags: flags.released() };
+                let new = EntrySlot { number, stamp, position: from, record_len, flags };
                 match slot.find_entry(number) {
                     Ok(at) => slot.entries[at] = new,
                     Err(at) => {

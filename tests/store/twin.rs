@@ -48,15 +48,6 @@ impl Facts {
         }
     }
 
-    /// The shards start anew, and hold what the store gives them.
-    pub fn restart(&mut self) {
-        for (_, progress) in self.sessions.values_mut().flat_map(|session| session.entries.values_mut()) {
-            if *progress == Progress::Held {
-                *progress = Progress::Queued;
-            }
-        }
-    }
-
     /// Stamps of the messages that something needs.
     pub fn messages(&self) -> BTreeSet<u64> {
         let entries = self.sessions.values().flat_map(|session| session.entries.values());
@@ -90,13 +81,9 @@ impl Session {
         }
     }
 
-    /// Entries that wait, and that a read brings, with higher numbers than `after`.
+    /// Entries that wait, with higher numbers than `after`.
     pub fn queued(&self, after: u64) -> Vec<(u64, u64)> {
-        self.waiting(after, |progress| progress == Progress::Queued)
-    }
-
-    fn waiting(&self, after: u64, is_wanted: impl Fn(Progress) -> bool) -> Vec<(u64, u64)> {
-        let entries = self.entries.range(after + 1..).filter(|(_, (_, progress))| is_wanted(*progress));
+        let entries = self.entries.range(after + 1..).filter(|(_, (_, progress))| *progress == Progress::Queued);
         entries.map(|(number, (stamp, _))| (*number, *stamp)).collect()
     }
 }
@@ -210,7 +197,7 @@ fn session_difference(found: &RecoveredSession, expected: &Session, queue_memory
         .entries
         .iter()
         .filter_map(|(number, (stamp, progress))| match progress {
-            Progress::Queued | Progress::Held => None,
+            Progress::Queued => None,
             Progress::InFlight { sequence } => Some((*sequence, op::entry(*number, *stamp, *progress), true)),
             Progress::Received { sequence } => Some((*sequence, op::entry(*number, *stamp, *progress), false)),
         })
@@ -224,7 +211,7 @@ fn session_difference(found: &RecoveredSession, expected: &Session, queue_memory
     if !same {
         return Some(format!("in flight {:?}, expected {in_flight:?}", found.in_flight));
     }
-    let queued = expected.waiting(0, |progress| matches!(progress, Progress::Queued | Progress::Held));
+    let queued = expected.queued(0);
     let mut memory = 0;
     let sizes = queued.iter().map(|(_, stamp)| op::message(*stamp).size());
     let fit = sizes.clone().take_while(|size| {

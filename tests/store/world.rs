@@ -186,7 +186,6 @@ impl World {
             );
         };
         self.facts = self.snapshots[at].clone();
-        self.facts.restart();
         for session in self.facts.sessions.values() {
             assert!(session.entries.keys().all(|number| *number <= recovered.counter));
         }
@@ -357,8 +356,7 @@ impl World {
             if self.random.chance(40) && !ops.contains(&Op::EndSession { id: session }) {
                 self.counter += 1;
                 let number = self.counter;
-                let progress = if self.random.chance(20) { Progress::Held } else { Progress::Queued };
-                ops.push(Op::Entry { session, number, stamp, progress });
+                ops.push(Op::Entry { session, number, stamp, progress: Progress::Queued });
                 // The queue is full: the oldest is dropped.
                 let oldest = self.facts.sessions[&session].entries.keys().next().copied();
                 if let Some(number) = oldest.filter(|_| self.random.chance(20)) {
@@ -409,7 +407,7 @@ impl World {
                 let Some((number, stamp, progress)) = entry.filter(is_free) else { return };
                 let sequence = self.random.below(1 << 20) << 20 | number;
                 match progress {
-                    Progress::Queued | Progress::Held if self.random.chance(50) => {
+                    Progress::Queued if self.random.chance(50) => {
                         ops.push(Op::Entry { session, number, stamp, progress: Progress::InFlight { sequence } });
                     }
                     Progress::InFlight { sequence } if self.random.chance(50) => {
