@@ -71,8 +71,6 @@ pub struct Unreleased {
 pub struct Spilled {
     pub messages: u64,
     pub bytes: u64,
-    /// Number of the last entry that is not among them.
-    pub after: u64,
     /// The next ones have been asked for.
     pub requested: bool,
 }

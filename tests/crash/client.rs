@@ -16,13 +16,15 @@ pub struct World {
     pub address: Option<SocketAddr>,
     /// Starts of the server so far.
     pub phase: usize,
+    /// The server may close connections of 3.1.1: so it refuses, which this version has no other word for.
+    pub may_close: bool,
     /// The round is at its end: everybody comes back and takes what is left.
     pub is_draining: bool,
 }
 
 impl World {
     pub fn new(random: Random) -> Self {
-        Self { random, record: Record::new(), address: None, phase: 0, is_draining: false }
+        Self { random, record: Record::new(), address: None, phase: 0, may_close: false, is_draining: false }
     }
 }
 
@@ -117,7 +119,8 @@ impl Client {
             self.take(packet, world, &mut news);
         }
         if is_over {
-            if world.address.is_some() && self.link.is_some() {
+            let is_refusal = world.may_close && !self.version.is_5();
+            if world.address.is_some() && !is_refusal && self.link.is_some() {
                 world.record.fault("connection", None, format!("{:?}: the server ended the connection", self.who));
             }
             self.close(world);

@@ -72,16 +72,18 @@ fn a_server_that_is_left_alone_is_not_blamed() {
 #[test]
 fn a_store_at_its_bound_refuses_until_there_is_room() {
     let bound = "size_max = '4MiB'\nsegment_size = '1MiB'\n";
-    let directory = temporary_directory();
-    let broker = Broker::new(storing(directory.path(), &directory.path().join("data"), bound), directory.path());
-    let mut round = Round::filling(1, broker);
-    finish(round.play_full(Remedy::Fetch), directory);
+    for seed in seeds(1) {
+        let directory = temporary_directory();
+        let program = storing(directory.path(), &directory.path().join("data"), bound);
+        let mut round = Round::filling(seed, Broker::new(program, directory.path()));
+        finish(seed, round.play_full(Remedy::Fetch), directory);
+    }
 }
 
 /// A file system that is full to the last byte, and one that is near that.
 #[test]
 fn a_full_disk_refuses_until_there_is_room() {
-    for free_space_min in ["0", "2MiB"] {
+    for (seed, free_space_min) in seeds(1).flat_map(|seed| [(seed, "0"), (seed, "2MiB")]) {
         let directory = temporary_directory();
         let mount = directory.path().join("small");
         std::fs::create_dir(&mount).expect("the directory can be written");
@@ -93,21 +95,19 @@ fn a_full_disk_refuses_until_there_is_room() {
         let bound = format!("segment_size = '1MiB'\nfree_space_min = '{free_space_min}'\n");
         let mut broker = Broker::new(storing(directory.path(), &mount.join("data"), &bound), directory.path());
         broker.prefix = disk.enter();
-        let mut round = Round::filling(1, broker);
-        finish(round.play_full(Remedy::Delete(&|| disk.delete_ballast())), directory);
+        let mut round = Round::filling(seed, broker);
+        finish(seed, round.play_full(Remedy::Delete(&|| disk.delete_ballast())), directory);
     }
 }
 
 /// Plays rounds, each on a directory of its own; that of one that fails is kept.
 fn play_all(program: impl Fn(u64, &Path) -> Program, kind: impl Fn(Round) -> Round) {
-    let rounds = number("RINGMQ_CRASH_ROUNDS");
-    let first = number("RINGMQ_CRASH_SEED").unwrap_or_else(|| rounds.map_or(1, |_| seed_of_the_time()));
     let (mut figures, mut told_at) = (Figures::default(), Instant::now());
-    for seed in first..first + rounds.unwrap_or(ROUNDS) {
+    for seed in seeds(ROUNDS) {
         let directory = temporary_directory();
         let mut round = kind(Round::new(seed, KILLS, program(seed, directory.path()), directory.path()));
         let result = round.play();
-        finish(result.map_err(|why| format!("RINGMQ_CRASH_SEED={seed}: {why}\nbefore it: {figures}")), directory);
+        finish(seed, result.map_err(|why| format!("{why}\nbefore it: {figures}")), directory);
         figures.add(round.figures);
         if told_at.elapsed() > PROGRESS {
             println!("{figures}");
@@ -151,15 +151,22 @@ fn configured(directory: &Path, storage: &str) -> Program {
 }
 
 /// Fails with the reason, and keeps the directory then.
-fn finish(result: Result<(), String>, directory: TempDir) {
+fn finish(seed: u64, result: Result<(), String>, directory: TempDir) {
     if let Err(why) = result {
         let kept = directory.keep();
-        panic!("{why}\ndata and logs: {}", kept.display());
+        panic!("RINGMQ_CRASH_SEED={seed}: {why}\ndata and logs: {}", kept.display());
     }
 }
 
 fn temporary_directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
+}
+
+/// Those of as many rounds as RINGMQ_CRASH_ROUNDS asks for, from RINGMQ_CRASH_SEED on or fresh ones; the same few each time without that.
+fn seeds(few: u64) -> std::ops::Range<u64> {
+    let rounds = number("RINGMQ_CRASH_ROUNDS");
+    let first = number("RINGMQ_CRASH_SEED").unwrap_or_else(|| rounds.map_or(1, |_| seed_of_the_time()));
+    first..first + rounds.unwrap_or(few)
 }
 
 fn number(variable: &str) -> Option<u64> {

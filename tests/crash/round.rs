@@ -214,8 +214,8 @@ impl Round {
             self.world.record.fault("exchange", publisher.oldest(), text);
         }
         for subscriber in self.subscribers.iter().filter(|subscriber| !subscriber.is_settled()) {
-            let text = format!("{:?}: its exchanges do not end", subscriber.client.who());
-            self.world.record.fault("exchange", None, text);
+            let text = format!("{:?}: {}", subscriber.client.who(), subscriber.state());
+            self.world.record.fault("exchange", subscriber.unreleased(), text);
         }
         Ok(())
     }

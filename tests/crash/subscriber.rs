@@ -132,6 +132,17 @@ impl Subscriber {
             && self.subscriptions.iter().all(is_subscribed)
     }
 
+    /// What it waits for.
+    pub fn state(&self) -> String {
+        let connected = if self.client.is_open() { "connected" } else { "not connected" };
+        format!("{connected}, {} QoS 2 messages await PUBREL", self.unreleased.len())
+    }
+
+    /// A QoS 2 message whose PUBREL has not come.
+    pub fn unreleased(&self) -> Option<MessageId> {
+        self.unreleased.values().min().copied()
+    }
+
     pub fn turn(&mut self, world: &mut World) {
         self.come_and_go(world);
         let bytes_max = self.bytes_now(world);

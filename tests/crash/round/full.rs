@@ -29,7 +29,7 @@ pub enum Remedy<'a> {
 impl Round {
     /// Two publishers, one of them with 5.0 and its reason codes, and a subscriber that is away.
     pub fn filling(seed: u64, broker: Broker) -> Self {
-        let mut world = World::new(Random::new(seed));
+        let mut world = World { may_close: true, ..World::new(Random::new(seed)) };
         let publishers = [Version::V5_0, Version::V3_1_1].into_iter().enumerate();
         let publishers =
             publishers.map(|(index, version)| Publisher::filling(index, version, TOPIC, MESSAGE_SIZE)).collect();
