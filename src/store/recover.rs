@@ -128,7 +128,7 @@ pub fn cut<D: Disk>(disk: &mut D, segments: VecDeque<Segment>) -> io::Result<Vec
 /// failed should have written.
 fn make_durable<D: Disk>(disk: &mut D, segment: &Segment) -> io::Result<()> {
     let mut bytes = vec![0; segment.end as usize];
-    read_exactly(disk, segment.number, 0, &mut bytes)?;
+    read_whole(disk, segment.number, 0, &mut bytes)?;
     disk.write(segment.number, 0, &bytes)?;
     disk.sync(segment.number)
 }
