@@ -56,8 +56,16 @@ impl Tickets {
         }
     }
 
-    /// Applies a section, or keeps it until its ticket is complete. Tickets whose operations are applied now are appended to `done`.
-    pub fn take(&mut self, shard: ShardIndex, section: Section, facts: &mut Facts, done: &mut Vec<(ShardIndex, u64)>) {
+    /// Applies a section, or keeps it until its ticket is complete. Tickets whose operations are applied now are appended to `done`,
+    /// and those behind which operations of a section without a ticket wait to `before`.
+    pub fn take(
+        &mut self,
+        shard: ShardIndex,
+        section: Section,
+        facts: &mut Facts,
+        done: &mut Vec<(ShardIndex, u64)>,
+        before: &mut Vec<u64>,
+    ) {
         for op in &section.ops {
             facts.count(op);
         }
@@ -66,7 +74,7 @@ impl Tickets {
             for op in section.ops {
                 match op {
                     StoreOp::Message(message) => stamps.push(facts.hold(message)),
-                    op => self.apply(op, facts),
+                    op => before.extend(self.apply(op, facts)),
                 }
             }
             stamps.into_iter().for_each(|stamp| facts.release(stamp));
@@ -140,8 +148,8 @@ impl Tickets {
         done.extend(ticket.shards.into_iter().map(|shard| (shard, number)));
     }
 
-    /// Applies an operation, unless its fact waits: then it waits behind it.
-    fn apply(&mut self, op: StoreOp, facts: &mut Facts) {
+    /// Applies an operation, unless its fact waits: then it waits behind it, and the ticket is returned.
+    fn apply(&mut self, op: StoreOp, facts: &mut Facts) -> Option<u64> {
         if !self.facts.is_empty()
             && let Some((key, _)) = key_of(&op)
             && let Some(number) = self.facts.get(&key)
@@ -151,9 +159,10 @@ impl Tickets {
                 *self.sessions.entry(session).or_default() += 1;
             }
             ticket.ops.push(op);
-            return;
+            return Some(*number);
         }
         facts.apply(op);
+        None
     }
 }
 
