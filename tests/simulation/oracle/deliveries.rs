@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sessions::Subscription;
 use super::{Case, Figures, QUEUE_DROPS};
-use crate::history::{Delivery, Key, Message, NEVER, Order, What};
+use crate::history::{Delivery, Entry, Key, Message, NEVER, Order, What};
 use crate::wire::{Properties, Value, property};
 use crate::world::Finding;
 
@@ -43,6 +43,8 @@ struct Memory {
     highest_retained: BTreeMap<(u32, String, u8, u8), u32>,
     live: BTreeMap<Key, usize>,
     total: BTreeMap<Key, usize>,
+    /// The CONNECT of the connection that last brought it at QoS 1.
+    brought_at_qos_1: BTreeMap<Key, Order>,
     replayed_by_topic: BTreeMap<String, usize>,
 }
 
@@ -51,6 +53,17 @@ impl Memory {
     fn crash(&mut self) {
         self.highest = self.highest_live.clone();
         self.highest_retained.clear();
+    }
+
+    /// At QoS 1 a message goes out before it is kept that it has: after a crash it may go out again, and as if for the first
+    /// time.
+    fn repeats_over_crash(&mut self, case: &Case<'_>, entry: &Entry, key: Key, delivery: &Delivery) -> bool {
+        if delivery.qos != 1 {
+            return false;
+        }
+        let connect = case.sessions.connections[&entry.connection].connect;
+        let former = self.brought_at_qos_1.insert(key, connect);
+        former.is_some_and(|former| case.disturbances.crashed(former, connect))
     }
 }
 
@@ -88,8 +101,10 @@ impl Deliveries {
                     if delivery.known || again {
                         continue;
                     }
-                    check_count(case, memory, &seen, message).map_err(fail)?;
-                    check_order(case, memory, &seen, message).map_err(fail)?;
+                    if !memory.repeats_over_crash(case, entry, key, delivery) {
+                        check_count(case, memory, &seen, message).map_err(fail)?;
+                        check_order(case, memory, &seen, message).map_err(fail)?;
+                    }
                     deliveries.by_key.entry(key).or_default().push(deliveries.seen.len());
                     deliveries.seen.push(seen);
                 }
@@ -325,8 +340,6 @@ fn check_order(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     if seen.shared || seen.key.is_will() {
         return Ok(());
     }
-    let sent_again = case.messages.lives[&seen.key].times > 1
-        && (message.qos == 1 || repetitions_over_crashes(case, seen, message) > 0);
     let flow = (seen.key.publisher, message.topic.clone(), message.qos, seen.qos);
     let sequence = seen.key.sequence;
     // To a client that never had another subscription to the topic, nothing newer may have come before, retained or not.
@@ -338,6 +351,11 @@ fn check_order(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     let sent = case.messages.lives[&seen.key].sent;
     let is_in_force =
         case.sessions.of(seen.client).iter().any(|s| s.certainly_covers(sent, seen.order) && s.matches(&message.topic));
+    // What was forgotten with a crash, because nobody who is kept wanted it then, its publisher sends again.
+    let life = &case.messages.lives[&seen.key];
+    let is_forgotten = !is_in_force && case.disturbances.crashed(sent, life.accepted);
+    let sent_again =
+        life.times > 1 && (message.qos == 1 || is_forgotten || repetitions_over_crashes(case, seen, message) > 0);
     let newest = match seen.replayed {
         true if is_only => &memory.highest,
         true => &memory.highest_retained,

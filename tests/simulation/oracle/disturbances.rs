@@ -12,8 +12,10 @@ pub struct Crash {
 pub struct Disturbances {
     /// In their order.
     crashes: Vec<Crash>,
-    /// Where each fault of the disk began and where it ended.
+    /// Where each fault of the disk began, and the rest after which nothing can be of it any more.
     faults: Vec<(Order, Order)>,
+    /// Where everything had come to rest; ascending.
+    rests: Vec<Order>,
 }
 
 impl Disturbances {
@@ -28,10 +30,9 @@ impl Disturbances {
                     }
                 }
                 What::FaultBegan { .. } => disturbances.faults.push((order, NEVER)),
-                What::FaultEnded => {
-                    if let Some((_, ended)) = disturbances.faults.last_mut() {
-                        *ended = order;
-                    }
+                What::Quiescent => {
+                    disturbances.rests.push(order);
+                    disturbances.faults.iter_mut().for_each(|(_, ended)| *ended = (*ended).min(order));
                 }
                 _ => {}
             }
@@ -47,6 +48,22 @@ impl Disturbances {
 
     pub fn crashed(&self, from: Order, until: Order) -> bool {
         !self.crashes_between(from, until).is_empty()
+    }
+
+    /// The first rest after `moment`.
+    pub fn rest_after(&self, moment: Order) -> Option<Order> {
+        self.rests.get(self.rests.partition_point(|rest| *rest <= moment)).copied()
+    }
+
+    /// The last rest before `moment`.
+    pub fn rest_before(&self, moment: Order) -> Option<Order> {
+        self.rests[..self.rests.partition_point(|rest| *rest < moment)].last().copied()
+    }
+
+    /// What happened between the two moments may be undone though its client was told: while the store does not accept, a client that
+    /// comes back to its session is let in at once, and then the broker crashed.
+    pub fn may_undo(&self, from: Order, until: Order) -> bool {
+        self.had_fault(from, until) && self.crashed(from, self.rest_after(until).unwrap_or(NEVER))
     }
 
     /// The disk failed, at least for a part of the time.

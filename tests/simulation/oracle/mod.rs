@@ -43,14 +43,12 @@ struct Case<'a> {
     sessions: Sessions,
     messages: Messages,
     disturbances: Disturbances,
-    /// Where everything had come to rest; ascending.
-    rests: Vec<Order>,
 }
 
 impl Case<'_> {
     /// The first rest after `moment`.
     fn rest_after(&self, moment: Order) -> Option<Order> {
-        self.rests.get(self.rests.partition_point(|rest| *rest <= moment)).copied()
+        self.disturbances.rest_after(moment)
     }
 
     fn time(&self, moment: Order) -> Time {
@@ -80,17 +78,10 @@ const QUEUE_DROPS: [&str; 3] = ["queue_full_newest", "queue_full_oldest", "shard
 pub fn check(history: &History) -> Result<Figures, Finding> {
     let disturbances = Disturbances::build(history);
     let sessions = Sessions::build(history, &disturbances)?;
-    let rests = history
-        .entries
-        .iter()
-        .enumerate()
-        .filter(|(_, entry)| matches!(entry.what, What::Quiescent))
-        .map(|(order, _)| order)
-        .collect();
     let mut figures = Figures { messages: history.messages.len(), ..Figures::default() };
     let messages = Messages::build(history, &sessions);
     figures.crashes = disturbances.crashes_between(0, history.entries.len()).len();
-    let mut case = Case { history, sessions, messages, disturbances, rests };
+    let mut case = Case { history, sessions, messages, disturbances };
     wills::check(&mut case, &mut figures)?;
     let deliveries = Deliveries::check(&case, &mut figures)?;
     required::check(&case, &deliveries, &mut figures)?;

@@ -46,8 +46,8 @@ fn writes<'a>(case: &'a Case<'_>) -> Writes<'a> {
         if message.retain {
             let last = if key.is_will() { life.accepted } else { life.sent_last };
             let resolved = if last == NEVER { NEVER } else { case.rest_after(last).unwrap_or(NEVER) };
-            // Nobody is told that one of QoS 0 is kept, or that a will is: a will is accepted when it certainly is.
-            let is_kept = message.qos > 0 || key.is_will() || !case.disturbances.may_lose(life.sent, resolved);
+            // Nobody is told that one of QoS 0 is kept.
+            let is_kept = message.qos > 0 || !case.disturbances.may_lose(life.sent, resolved);
             let certain = life.accepted != NEVER && is_kept;
             let may_forget = message.qos == 0 && case.disturbances.had_fault(life.sent, resolved);
             let write = Write { key: Some(*key), sent: life.sent, resolved, certain, may_forget };
@@ -106,7 +106,7 @@ fn check_brought(
 ) -> Result<(), Finding> {
     let client = subscription.client;
     let asked = subscription.may_from;
-    let before = case.rests.iter().copied().filter(|rest| *rest < asked).max();
+    let before = case.disturbances.rest_before(asked);
     let Some((before, after)) = before.zip(case.rest_after(subscription.certain_from)) else { return Ok(()) };
     let Some(connection) = case.sessions.online(client, after) else { return Ok(()) };
     if connection.number != subscription.connection || subscription.certain_until < after {

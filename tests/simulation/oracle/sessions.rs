@@ -328,6 +328,9 @@ impl Walk<'_> {
         // A session of which the disk does not know when it lost its connection loses it when the broker starts.
         let crashes = self.disturbances.crashes_between(last.connect, next.connect);
         let gone_time = crashes.last().map_or(last.server_end_time, |crash| crash.restarted_time);
+        if self.disturbances.may_undo(last.connect, last.connected) {
+            return State::Maybe;
+        }
         let mut outcomes = last.expiries(!crashes.is_empty()).into_iter().map(|expiry| {
             let lasts = u64::from(expiry) * 1000;
             if expiry == u32::MAX {

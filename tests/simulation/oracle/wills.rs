@@ -88,6 +88,9 @@ fn fate(case: &Case<'_>, connection: &Connection, delay: Time, next: Option<&Con
     if connection.connecting.session_expiry_s == 0 && is_open_after(case, connection.end) {
         return Fate::Open;
     }
+    if case.disturbances.may_undo(connection.connect, connection.connected) {
+        return Fate::Open;
+    }
     let due = certainly_gone(case, connection, delay) + delay;
     let Some(next) = next.filter(|_| delay > 0) else { return Fate::Due(due) };
     if next.connected != NEVER && next.connected_time < connection.end_time.saturating_add(delay) {
@@ -96,7 +99,8 @@ fn fate(case: &Case<'_>, connection: &Connection, delay: Time, next: Option<&Con
             return if is_open { Fate::Open } else { Fate::Due(next.connected_time) };
         }
         if next.session_present == Some(true) {
-            return Fate::Never;
+            let may_undo = case.disturbances.may_undo(next.connect, next.connected);
+            return if may_undo { Fate::Open } else { Fate::Never };
         }
     }
     if next.connect_time > due.saturating_add(1500) { Fate::Due(due) } else { Fate::Open }
