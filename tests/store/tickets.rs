@@ -121,3 +121,19 @@ fn a_batch_is_not_durable_before_what_its_operations_wait_for() {
     assert_eq!(rig.durable(), Some(rig.last_batch()));
     assert_eq!(rig.crash().recovered.sessions[0].in_flight[0].0.progress, progress);
 }
+
+#[test]
+fn an_entry_counts_only_with_the_publish_that_brought_its_message() {
+    let mut rig = Rig::new();
+    rig.keep(&[session()]);
+    rig.take_section(0, TICKET, 1, &queued(1));
+    // It takes the place of the first one, as what has waited behind retained messages does.
+    let replacement = Op::Entry { session: SESSION, number: 2, stamp: 1_001, progress: Progress::Queued };
+    rig.take(&[Op::Message { stamp: 1_001 }, replacement, ended(1)]);
+    rig.commit().unwrap();
+    let copy = Rig::open(rig.disk.copy(), rig.config.clone());
+    assert!(recovered_numbers(&copy.recovered).is_empty());
+    rig.take_section(1, TICKET, 0, &[]);
+    rig.commit().unwrap();
+    assert_eq!(recovered_numbers(&rig.crash().recovered), [2]);
+}
