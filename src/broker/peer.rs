@@ -15,7 +15,7 @@ impl Shard {
         match message {
             PeerMessage::Publish { message, ticket } => {
                 self.begin_part(ticket);
-                self.handle_peer_publish(message);
+                self.handle_peer_publish(message, ticket);
                 self.end_part();
             }
             PeerMessage::PublishShared { share, filter, message, hops, ticket } => {
@@ -51,9 +51,14 @@ impl Shard {
     }
 
     /// For local subscribers only: the publishing shard has sent it to the other shards and to the groups itself.
-    fn handle_peer_publish(&mut self, message: Message) {
+    fn handle_peer_publish(&mut self, message: Message, ticket: u64) {
         let mut matches = std::mem::take(&mut self.matches);
         self.index.matches(message.topic(), &mut matches);
+        if message.qos > Qos::AtMostOnce && ticket == 0 {
+            // The publishing shard does not know yet that sessions that are kept want it: their SUBACKs wait for that. What it
+            // acknowledges does not stand for them, so that after a crash they would get it twice.
+            matches.local.retain(|matched| self.store_id(matched.session) == 0);
+        }
         if message.qos == Qos::AtMostOnce {
             self.deliver_to_matches(&Publication::borrowed(&message), &matches);
         } else {

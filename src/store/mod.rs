@@ -36,7 +36,7 @@ use format::GROUP_HEADER_LEN;
 use log::{Log, Segment};
 use read::ReadCache;
 use record::Clock;
-use reports::{News, Reports};
+use reports::{Batches, News, Reports};
 use tickets::Tickets;
 
 pub use config::{Acknowledge, StoreConfig};
@@ -53,6 +53,7 @@ pub struct Store<D> {
     reports: Reports,
     /// What becomes true with what waits.
     news: News,
+    batches: Batches,
     reads: Vec<(ShardIndex, ReadRequest)>,
     accepting: bool,
     bytes_relocated: u64,
@@ -134,6 +135,7 @@ impl<D: Disk> Store<D> {
             cleaning: Cleaning::default(),
             reports: Reports::new(config.shards),
             news: News::default(),
+            batches: Batches::default(),
             reads: Vec::new(),
             accepting: true,
             bytes_relocated: 0,
@@ -149,14 +151,12 @@ impl<D: Disk> Store<D> {
 
     /// Takes over a shard's batch; nothing is written yet.
     pub fn take(&mut self, shard: ShardIndex, batch: Batch) {
+        let (mut before, first_done) = (Vec::new(), self.news.tickets.len());
         for section in batch.sections {
-            self.tickets.take(shard, section, &mut self.facts, &mut self.news.tickets);
+            self.tickets.take(shard, section, &mut self.facts, &mut self.news.tickets, &mut before);
         }
         self.reads.extend(batch.reads.into_iter().map(|request| (shard, request)));
-        match self.news.batches.iter_mut().find(|(of, _)| *of == shard) {
-            Some((_, number)) => *number = batch.number,
-            None => self.news.batches.push((shard, batch.number)),
-        }
+        self.batches.take(shard, batch.number, before, &self.news.tickets[first_done..]);
     }
 
     /// Bytes, roughly, that [`commit`](Self::commit) would write.
@@ -235,6 +235,7 @@ impl<D: Disk> Store<D> {
         // What an earlier call could not write goes first.
         self.log.flush(&mut self.facts.index, told)?;
         let finished = self.cleaning.finished;
+        self.news.batches.extend(self.batches.news());
         if self.facts.has_waiting() {
             let len = GROUP_HEADER_LEN + format::padded(self.facts.bytes_waiting());
             let start = self.log.place(&mut self.facts.index, len)?;

@@ -113,12 +113,29 @@ pub fn cut<D: Disk>(disk: &mut D, segments: VecDeque<Segment>) -> io::Result<Vec
     for (number, _) in empty.into_iter().rev() {
         disk.delete(number)?;
     }
+    if let Some(last) = segments.back() {
+        make_durable(disk, last)?;
+    }
     let mut segments = segments;
     for segment in segments.iter_mut().filter(|segment| segment.size != segment.end) {
         disk.seal(segment.number, segment.end)?;
         segment.size = segment.end;
     }
     Ok(segments)
+}
+
+/// The end of the last segment may be in the kernel only, when the process died and the machine did not. What comes now is written
+/// behind it and must not outlive it. It is written once more, because the kernel does not write again what a sync that
+/// failed should have written.
+fn make_durable<D: Disk>(disk: &mut D, segment: &Segment) -> io::Result<()> {
+    let mut bytes = vec![0; segment.end as usize];
+    read_whole(disk, segment.number, 0, &mut bytes)?;
+    match disk.write(segment.number, 0, &bytes) {
+        // A file system that writes to new places has no room for it; what is there is synced at least.
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+        written => written?,
+    }
+    disk.sync(segment.number)
 }
 
 /// Where the groups end that count.

@@ -4,7 +4,8 @@
 //! finds none of them on disk. So the log has no tickets, and facts that such a section would void are not touched before.
 //!
 //! An operation on a fact that waits here waits behind it: the end of an entry whose ticket is not complete has no effect without
-//! that entry.
+//! that entry. So does a new entry of a message that waits here: one that takes the place of another entry, or a retained message
+//! that a new subscription brings, before the publish counts.
 
 use std::collections::VecDeque;
 
@@ -56,8 +57,16 @@ impl Tickets {
         }
     }
 
-    /// Applies a section, or keeps it until its ticket is complete. Tickets whose operations are applied now are appended to `done`.
-    pub fn take(&mut self, shard: ShardIndex, section: Section, facts: &mut Facts, done: &mut Vec<(ShardIndex, u64)>) {
+    /// Applies a section, or keeps it until its ticket is complete. Tickets whose operations are applied now are appended to `done`,
+    /// and those behind which operations of a section without a ticket wait to `before`.
+    pub fn take(
+        &mut self,
+        shard: ShardIndex,
+        section: Section,
+        facts: &mut Facts,
+        done: &mut Vec<(ShardIndex, u64)>,
+        before: &mut Vec<u64>,
+    ) {
         for op in &section.ops {
             facts.count(op);
         }
@@ -66,7 +75,7 @@ impl Tickets {
             for op in section.ops {
                 match op {
                     StoreOp::Message(message) => stamps.push(facts.hold(message)),
-                    op => self.apply(op, facts),
+                    op => before.extend(self.apply(op, facts)),
                 }
             }
             stamps.into_iter().for_each(|stamp| facts.release(stamp));
@@ -87,6 +96,9 @@ impl Tickets {
         }
         for op in section.ops {
             if let StoreOp::Message(message) = op {
+                if facts.index.message(message.stamp).is_none() {
+                    waiting_facts.insert(FactKey::Message { stamp: message.stamp }, section.ticket);
+                }
                 ticket.stamps.push(facts.hold(message));
                 continue;
             }
@@ -118,6 +130,12 @@ impl Tickets {
 
     fn complete(&mut self, number: u64, facts: &mut Facts, done: &mut Vec<(ShardIndex, u64)>) {
         let Some(ticket) = self.table.remove(&number) else { return };
+        for stamp in &ticket.stamps {
+            let key = FactKey::Message { stamp: *stamp };
+            if self.facts.get(&key) == Some(&number) {
+                self.facts.remove(&key);
+            }
+        }
         for op in &ticket.ops {
             if let Some((key, true)) = key_of(op)
                 && self.facts.get(&key) == Some(&number)
@@ -140,21 +158,40 @@ impl Tickets {
         done.extend(ticket.shards.into_iter().map(|shard| (shard, number)));
     }
 
-    /// Applies an operation, unless its fact waits: then it waits behind it.
-    fn apply(&mut self, op: StoreOp, facts: &mut Facts) {
+    /// Applies an operation, unless its fact waits: then it waits behind it, and the ticket is returned.
+    fn apply(&mut self, op: StoreOp, facts: &mut Facts) -> Option<u64> {
         if !self.facts.is_empty()
-            && let Some((key, _)) = key_of(&op)
-            && let Some(number) = self.facts.get(&key)
-            && let Some(ticket) = self.table.get_mut(number)
+            && let Some(number) = self.ticket_before(&op, facts)
+            && let Some(ticket) = self.table.get_mut(&number)
         {
+            if let Some((key, true)) = key_of(&op) {
+                self.facts.entry(key).or_insert(number);
+            }
             if let Some(session) = session_of(&op) {
                 *self.sessions.entry(session).or_default() += 1;
             }
             ticket.ops.push(op);
-            return;
+            return Some(number);
         }
         facts.apply(op);
+        None
     }
+
+    /// The ticket behind which an operation waits.
+    fn ticket_before(&self, op: &StoreOp, facts: &Facts) -> Option<u64> {
+        let (key, _) = key_of(op)?;
+        let behind_fact = self.facts.get(&key).copied();
+        match op {
+            StoreOp::Entry { session, entry } if behind_fact.is_none() && !has_entry(facts, *session, entry.number) => {
+                self.facts.get(&FactKey::Message { stamp: entry.stamp }).copied()
+            }
+            _ => behind_fact,
+        }
+    }
+}
+
+fn has_entry(facts: &Facts, session: u64, number: u64) -> bool {
+    facts.index.session(session).is_some_and(|slot| slot.find_entry(number).is_ok())
 }
 
 /// The fact that an operation is about, and whether it adds it. Of subscriptions no publish speaks; a will does of its session.

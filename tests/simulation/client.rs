@@ -48,6 +48,8 @@ pub struct Connection {
     pub pings: u32,
     pub last_sent: Time,
     pub disconnect_received: bool,
+    /// The broker's end is gone with all that the broker knew; what it had sent may still come.
+    pub broker_crashed: bool,
     /// Bytes not yet handed to the socket, with what they are.
     pub written: Vec<(Vec<u8>, Option<Marker>)>,
 }
@@ -60,6 +62,8 @@ pub struct Client {
     pub sequence: u32,
     pub next_subscription_id: u32,
     next_packet_id: u16,
+    /// Packet identifiers are used anew after so many.
+    pub packet_id_max: u16,
     /// Published and not yet acknowledged, in the order of sending.
     pub outgoing: Vec<(u16, Key, Stage)>,
     /// QoS 2 from the server, not yet released, with what it was.
@@ -89,6 +93,13 @@ const PUBREC: u8 = 0x50;
 const PUBREL: u8 = 0x62;
 const PUBCOMP: u8 = 0x70;
 
+/// Reason code of 5.0.
+pub const QUOTA_EXCEEDED: u8 = 0x97;
+/// CONNACK before 5.0.
+const SERVER_UNAVAILABLE: u8 = 3;
+/// SUBACK of 3.1.1.
+const SUBSCRIPTION_FAILURE: u8 = 0x80;
+
 impl Client {
     pub fn new(index: usize, version: Version, always_clean: bool) -> Self {
         Self {
@@ -99,6 +110,7 @@ impl Client {
             sequence: 0,
             next_subscription_id: 1,
             next_packet_id: 0,
+            packet_id_max: 40,
             outgoing: Vec::new(),
             incoming: BTreeMap::new(),
             unacknowledged: BTreeMap::new(),
@@ -120,7 +132,7 @@ impl Client {
 
     pub fn packet_id(&mut self) -> u16 {
         loop {
-            self.next_packet_id = self.next_packet_id % 40 + 1;
+            self.next_packet_id = self.next_packet_id % self.packet_id_max + 1;
             let id = self.next_packet_id;
             let used = self.outgoing.iter().any(|(other, ..)| *other == id)
                 || self.subscribing.contains_key(&id)
@@ -146,6 +158,14 @@ impl Client {
         self.filters.clear();
     }
 
+    /// The broker has stopped without notice, and has no connections any more.
+    pub fn note_crash(&mut self) {
+        self.unacknowledged.clear();
+        if let Some(connection) = &mut self.connection {
+            connection.broker_crashed = true;
+        }
+    }
+
     /// The network connection is gone, whoever ended it.
     pub fn lose_connection(&mut self) {
         if let Some(connection) = self.connection.take() {
@@ -154,6 +174,11 @@ impl Client {
                     && connection.session_expiry_s == u32::MAX
                     && self.last_expiry_s.is_none_or(|expiry| expiry == u32::MAX);
                 self.must_clean |= !harmless;
+            }
+            // The broker may have forgotten what it sent with QoS 1, packet identifier and all; a client that gets such a
+            // message remembers nothing of it either.
+            if connection.broker_crashed {
+                self.unacknowledged.clear();
             }
             self.acks.clear();
             self.subscribing.clear();
@@ -241,8 +266,15 @@ impl Client {
                 self.handle_connack(session_present, code, &properties, history)
             }
             Received::Publish(publish) => self.handle_publish(publish, history),
-            Received::PubAck { code, .. } | Received::PubRec { code, .. } if code >= 0x80 => {
-                Err("a refusal of a message that breaks no rule".into())
+            Received::PubAck { packet_id, code } | Received::PubRec { packet_id, code } if code >= 0x80 => {
+                if code != QUOTA_EXCEEDED || !history.refusals {
+                    return Err("a refusal of a message that breaks no rule".into());
+                }
+                let stage =
+                    if matches!(packet, Received::PubAck { .. }) { Stage::Acknowledgement } else { Stage::Receipt };
+                let key = self.finish(packet_id, stage)?;
+                history.record(index, number, What::Refused { key });
+                Ok(())
             }
             Received::PubAck { packet_id, .. } => {
                 let key = self.finish(packet_id, Stage::Acknowledgement)?;
@@ -250,10 +282,11 @@ impl Client {
                 Ok(())
             }
             Received::PubRec { packet_id, .. } => {
-                let waits = self.outgoing.iter().any(|(id, _, stage)| *id == packet_id && *stage == Stage::Receipt);
-                if !waits || self.acks.contains(&(PUBREL, packet_id)) {
+                let waiting = self.outgoing.iter().find(|(id, _, stage)| *id == packet_id && *stage == Stage::Receipt);
+                let Some((_, key, _)) = waiting.filter(|_| !self.acks.contains(&(PUBREL, packet_id))) else {
                     return Err("PUBREC for what does not wait for it".into());
-                }
+                };
+                history.record(index, number, What::Received { key: *key });
                 self.acks.push_back((PUBREL, packet_id));
                 Ok(())
             }
@@ -276,7 +309,9 @@ impl Client {
             }
             Received::SubAck { packet_id, codes } => {
                 let filters = self.subscribing.remove(&packet_id).ok_or("SUBACK without SUBSCRIBE")?;
-                if filters.len() != codes.len() || codes.iter().any(|code| *code > 2) {
+                let failure = if self.version.is_5() { QUOTA_EXCEEDED } else { SUBSCRIPTION_FAILURE };
+                let is_right = |code: &u8| *code <= 2 || (*code == failure && history.refusals);
+                if filters.len() != codes.len() || !codes.iter().all(is_right) {
                     return Err("SUBACK with wrong or failing reason codes".into());
                 }
                 history.record(index, number, What::SubAck { packet_id, codes });
@@ -302,7 +337,12 @@ impl Client {
                 }
                 history.record(index, number, What::ServerDisconnect);
                 let may_time_out = self.connection.as_ref().is_some_and(|connection| connection.keep_alive_s > 0);
-                if code == 0x8D && may_time_out { Ok(()) } else { Err("a DISCONNECT that nothing explains".into()) }
+                let may_refuse = code == QUOTA_EXCEEDED && history.refusals;
+                if (code == 0x8D && may_time_out) || may_refuse {
+                    Ok(())
+                } else {
+                    Err("a DISCONNECT that nothing explains".into())
+                }
             }
         }
     }
@@ -319,7 +359,8 @@ impl Client {
             return Err("a second CONNACK".into());
         }
         if code != 0 {
-            return Err("CONNACK with a refusal".into());
+            let refusal = if self.version.is_5() { QUOTA_EXCEEDED } else { SERVER_UNAVAILABLE };
+            return if code == refusal && history.refusals { Ok(()) } else { Err("CONNACK with a refusal".into()) };
         }
         if session_present && connection.clean_start {
             return Err("session present after a clean start".into());

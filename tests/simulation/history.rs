@@ -102,8 +102,16 @@ pub enum What {
     Arrived {
         key: Key,
     },
+    /// PUBREC with success.
+    Received {
+        key: Key,
+    },
     /// PUBACK or PUBCOMP with success.
     Accepted {
+        key: Key,
+    },
+    /// PUBACK or PUBREC that says that the broker cannot keep it.
+    Refused {
         key: Key,
     },
     Subscribe {
@@ -144,6 +152,27 @@ pub enum What {
     },
     /// Everybody online had read and acknowledged everything, and nothing moved any more.
     Quiescent,
+    /// The broker, or its machine, stopped without notice.
+    Crashed,
+    /// It has read its store and takes connections again, with so many shards.
+    Restarted {
+        shards: usize,
+    },
+    /// From here on the disk fails.
+    FaultBegan {
+        fault: Fault,
+    },
+    FaultEnded,
+}
+
+/// What a disk cannot do any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Full,
+    Write,
+    Sync,
+    Read,
+    Delete,
 }
 
 /// One event; `client` and `connection` are 0 where there is none.
@@ -161,6 +190,8 @@ pub struct Entry {
 pub struct History {
     pub now: Time,
     pub step: u64,
+    /// The broker may refuse what it would have to keep, since its disk failed a short time ago.
+    pub refusals: bool,
     pub messages: BTreeMap<Key, Message>,
     pub entries: Vec<Entry>,
 }
@@ -189,9 +220,12 @@ impl History {
         let until = self.last_of(client, key);
         let concerns = |entry: &Entry| match &entry.what {
             What::Quiescent => false,
-            What::Publish { key: other, .. } | What::Arrived { key: other } | What::Accepted { key: other } => {
-                Some(*other) == key || (key.is_none() && entry.client == client)
-            }
+            What::Crashed | What::Restarted { .. } | What::FaultBegan { .. } | What::FaultEnded => true,
+            What::Publish { key: other, .. }
+            | What::Arrived { key: other }
+            | What::Received { key: other }
+            | What::Refused { key: other }
+            | What::Accepted { key: other } => Some(*other) == key || (key.is_none() && entry.client == client),
             What::Delivery(delivery) => {
                 entry.client == client
                     && (key.is_none() || delivery.key.map(|k| k.publisher) == key.map(|k| k.publisher))
@@ -212,6 +246,8 @@ impl History {
                     let m = &self.messages[key];
                     format!("Publish {key:?} {:?} qos {} retain {} dup {dup} id {packet_id}", m.topic, m.qos, m.retain)
                 }
+                What::Restarted { shards } => format!("Restarted with {shards} shards"),
+                What::FaultBegan { fault } => format!("The disk fails: {fault:?}"),
                 other => format!("{other:?}"),
             };
             let _ = writeln!(text, "  {order:>6} step {step:>6} t {time:>7} c{client} #{connection}: {line}");

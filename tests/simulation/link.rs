@@ -93,6 +93,19 @@ impl Link {
         self.capacity = usize::MAX;
     }
 
+    /// The broker goes down: what was on its way to it is lost, and of what was on its way to the client any part.
+    pub fn crash(&mut self, random: &mut Random) {
+        self.take_output(random.below(1 << 16));
+        let kept = if random.chance(30) { usize::MAX } else { random.below(self.to_client.len() + 1) };
+        self.to_client.truncate(kept);
+        self.to_client_ended = true;
+        self.to_server.clear();
+        self.markers.clear();
+        self.sending = None;
+        self.place = Place::Gone;
+        self.cut = true;
+    }
+
     /// The client ends its side in order: everything written arrives.
     pub fn finish(&mut self) {
         self.to_server_ended = true;

@@ -8,6 +8,9 @@
 //! - `RINGMQ_SIM_SEEDS=10000 RINGMQ_SIM_START=1 cargo test --release --test simulation -- fresh --nocapture` runs fresh ones.
 
 mod client;
+#[path = "../store/fake_disk.rs"]
+#[expect(dead_code, reason = "the tests of the store look closer at the disk")]
+mod fake_disk;
 mod history;
 mod link;
 mod mutations;
@@ -16,6 +19,7 @@ mod operations;
 mod oracle;
 mod random;
 mod settings;
+mod storage;
 mod wire;
 mod world;
 
@@ -33,7 +37,8 @@ fn run(seed: u64, shards: usize, scale: usize) -> (World, Result<Figures, Findin
 
 /// Runs one seed; a finding is shortened if a shorter run shows one, too, and told in full.
 fn judge(seed: u64, shards: usize) -> (u64, Figures) {
-    let (world, outcome) = run(seed, shards, 100);
+    let scale = if number("RINGMQ_SIM_SCALE") > 0 { number("RINGMQ_SIM_SCALE") as usize } else { 100 };
+    let (world, outcome) = run(seed, shards, scale);
     match outcome {
         Ok(figures) => (world.history.step, figures),
         Err(found) => {
@@ -52,9 +57,10 @@ fn report(seed: u64, shards: usize, scale: usize, world: &World, found: &Finding
     let length = if number("RINGMQ_SIM_TAIL") > 0 { number("RINGMQ_SIM_TAIL") as usize } else { 60 };
     let tail = world.history.tail(*client, *key, length);
     format!(
-        "seed {seed}, {shards} shards, scale {scale} %, step {step}, client c{client}, message {key:?}:\n{rule}\n{tail}\n\
+        "seed {seed}, {shards} shards, scale {scale} %, step {step}, client c{client}, message {key:?}:\n{rule}\n{tail}\n{temper}\n\
          rerun: RINGMQ_SIM_SEED={seed} RINGMQ_SIM_SHARDS={shards} cargo test --test simulation seeds",
         step = world.history.step,
+        temper = world.temper(),
     )
 }
 
@@ -92,6 +98,39 @@ fn fresh() {
         }
     }
     println!("{steps} steps, {sum:?}");
+}
+
+#[test]
+fn survey() {
+    let start = number("RINGMQ_SIM_START").max(1);
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut findings: std::collections::BTreeMap<String, Vec<(u64, usize, usize)>> = Default::default();
+    let mut sum = Figures::default();
+    for seed in start..start + number("RINGMQ_SIM_SURVEY") {
+        let shards = SHARD_COUNTS[(seed % 3) as usize];
+        for scale in [5, 20, 100] {
+            let outcome = std::panic::catch_unwind(|| run(seed, shards, scale).1);
+            let rule = match outcome {
+                Ok(Ok(figures)) => {
+                    sum.add(&figures);
+                    continue;
+                }
+                Ok(Err(found)) => found.rule,
+                Err(panic) => panic
+                    .downcast_ref::<String>()
+                    .cloned()
+                    .or(panic.downcast_ref::<&str>().map(|s| s.to_string()))
+                    .unwrap_or_default(),
+            };
+            let rule: String = rule.chars().filter(|c| !c.is_ascii_digit()).take(70).collect();
+            findings.entry(rule).or_default().push((seed, shards, scale));
+            break;
+        }
+    }
+    for (rule, seeds) in findings {
+        println!("{:>5} {rule}: {:?}", seeds.len(), &seeds[..seeds.len().min(5)]);
+    }
+    println!("{sum:?}");
 }
 
 #[test]

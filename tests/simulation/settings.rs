@@ -6,6 +6,7 @@ use ringmq::routing::Strategy;
 use crate::random::Random;
 
 /// How a run is.
+#[derive(Clone, Debug)]
 pub struct Scenario {
     pub clients: usize,
     pub phases: usize,
@@ -15,6 +16,22 @@ pub struct Scenario {
     pub never_reads: u64,
     /// Bounds so small that they are hit.
     pub tight: bool,
+    /// The broker has a store, and may crash; without it nothing is kept and nothing crashes.
+    pub durability: Option<Durability>,
+}
+
+/// How a run with a store is.
+#[derive(Clone, Debug)]
+pub struct Durability {
+    /// Crashes of a run of full length, about.
+    pub crashes: usize,
+    /// Times when the disk fails, about.
+    pub faults: usize,
+    /// Only the process dies, the machine never does: what was given to the kernel is kept, and that is what the store
+    /// acknowledges.
+    pub only_the_process_dies: bool,
+    /// Bytes; so small that the log is cleaned.
+    pub segment_size: u64,
 }
 
 pub fn scenario(random: &mut Random) -> Scenario {
@@ -25,10 +42,20 @@ pub fn scenario(random: &mut Random) -> Scenario {
         breaks: *random.pick(&[0, 0, 3, 10]),
         never_reads: *random.pick(&[0, 0, 2]),
         tight: random.chance(20),
+        durability: random.chance(50).then(|| durability(random)),
     }
 }
 
-pub fn settings(random: &mut Random, tight: bool) -> Settings {
+fn durability(random: &mut Random) -> Durability {
+    Durability {
+        crashes: *random.pick(&[0, 1, 3, 6, 12]),
+        faults: *random.pick(&[0, 0, 1, 4]),
+        only_the_process_dies: random.chance(20),
+        segment_size: *random.pick(&[4, 8, 16, 64]) * 1024,
+    }
+}
+
+pub fn settings(random: &mut Random, scenario: &Scenario) -> Settings {
     let mut settings = Settings {
         hash_seed: random.next(),
         receive_maximum: *random.pick(&[1, 3, 20, 1024]),
@@ -45,11 +72,15 @@ pub fn settings(random: &mut Random, tight: bool) -> Settings {
             Strategy::HashTopic,
         ]),
         payload_format_checked: random.chance(30),
+        persistence: scenario.durability.is_some(),
         ..Settings::default()
     };
-    if tight {
+    if scenario.tight {
         settings.queued_messages_max = *random.pick(&[3, 10]);
         settings.queued_bytes_max = *random.pick(&[300_000, 1_000_000]);
+    }
+    if scenario.durability.is_some() && random.chance(50) {
+        settings.queue_memory_max = *random.pick(&[300, 1000, 4096]);
     }
     settings
 }

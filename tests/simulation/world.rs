@@ -1,20 +1,23 @@
 //! The whole of a run: shards, sockets and clients on one virtual clock, one random step after the other.
 
 mod rest;
+mod restart;
 mod shards;
+mod storage;
 
 use std::rc::Rc;
 
-use ringmq::broker::{Settings, Shard};
-use ringmq::routing::ShardIndex;
+use ringmq::broker::{Millis, Settings};
 
-use crate::client::Client;
-use crate::history::{History, Key, What};
+use crate::client::{Client, QUOTA_EXCEEDED};
+use crate::fake_disk::FakeDisk;
+use crate::history::{History, Key, Time, What};
 use crate::link::{Link, Place};
 use crate::node::Node;
 use crate::operations;
 use crate::random::Random;
 use crate::settings::{self, Scenario};
+use crate::storage::Storage;
 use crate::wire::{self, Received, Version};
 
 /// Something that the specification does not allow.
@@ -45,7 +48,18 @@ pub struct World {
     pub history: History,
     settings: Rc<Settings>,
     scenario: Scenario,
+    /// How many shards the broker has, from its next start on.
+    shards: usize,
     nodes: Vec<Node>,
+    disk: FakeDisk,
+    /// `None` without durability, and before the first start.
+    storage: Option<Storage>,
+    /// When the broker's clock was 0.
+    clock_began: Time,
+    /// The store has said that something is durable: from then on it must be found again.
+    store_exists: bool,
+    /// Until this step the disk fails.
+    fault_until: Option<u64>,
     links: Vec<Link>,
     /// Indexes of the links that are not done with.
     active: Vec<usize>,
@@ -59,16 +73,14 @@ impl World {
     pub fn new(seed: u64, shards: usize) -> Self {
         let mut random = Random::new(seed);
         let scenario = settings::scenario(&mut random);
-        let settings = Rc::new(settings::settings(&mut random, scenario.tight));
-        let nodes = (0..shards)
-            .map(|own| Node::new(Shard::new(settings.clone(), ShardIndex(own as u8), shards, random.next(), 0)))
-            .collect();
+        let settings = Rc::new(settings::settings(&mut random, &scenario));
         let clients = (0..scenario.clients)
             .map(|index| {
                 let version =
                     *random.pick(&[Version::V3_1, Version::V3_1_1, Version::V5_0, Version::V5_0, Version::V5_0]);
                 let mut client = Client::new(index, version, version == Version::V3_1 && random.chance(50));
                 client.window_unannounced = settings.receive_maximum;
+                client.packet_id_max = if scenario.durability.is_some() { 16 } else { 40 };
                 if version.is_5() && random.chance(30) {
                     client.packet_size_max = *random.pick(&[120, 300, 2000, 10_000]);
                 }
@@ -81,7 +93,13 @@ impl World {
             history,
             settings,
             scenario,
-            nodes,
+            shards,
+            nodes: Vec::new(),
+            disk: FakeDisk::new(),
+            storage: None,
+            clock_began: 0,
+            store_exists: false,
+            fault_until: None,
             links: Vec::new(),
             active: Vec::new(),
             clients,
@@ -92,10 +110,12 @@ impl World {
 
     /// Runs to the end; `scale` in percent shortens the run.
     pub fn run(&mut self, scale: usize) -> Result<(), Finding> {
+        self.start()?;
         for phase in 1..=self.scenario.phases {
             for _ in 0..self.scenario.steps_per_phase * scale / 100 {
                 self.history.step += 1;
                 self.step()?;
+                self.disturb()?;
             }
             let last = phase == self.scenario.phases;
             let all = last || self.random.chance(50);
@@ -107,7 +127,20 @@ impl World {
         self.look_at_what_is_retained()
     }
 
+    /// What decides how the broker behaves in this run, for people to read.
+    pub fn temper(&self) -> String {
+        format!("{:?}\n{:?}", self.scenario, self.settings)
+    }
+
+    /// The time that the broker is told.
+    fn broker_now(&self) -> Millis {
+        self.history.now - self.clock_began
+    }
+
     fn step(&mut self) -> Result<(), Finding> {
+        if self.storage.is_some() && self.random.chance(10) {
+            return self.advance_storage(false);
+        }
         match self.random.below(1000) {
             0..420 => {
                 let node = self.random.below(self.nodes.len());
@@ -193,6 +226,9 @@ impl World {
             let link = connection.link;
             if let Place::Open(shard, _) | Place::Accepting(shard) = self.links[link].place {
                 self.advance_node(shard, false)?;
+                if self.random.chance(50) {
+                    self.advance_storage(false)?;
+                }
             }
             self.links[link].take_output(usize::MAX);
             self.read(client, true)?;
@@ -223,7 +259,7 @@ impl World {
         }
         let link = self.links.len();
         let number = link as u32 + 1;
-        let shard = self.random.below(self.nodes.len());
+        let shard = self.random.below(self.shards);
         self.links.push(Link::new(index, number, shard, &mut self.random));
         self.active.push(link);
         let client = &mut self.clients[index];
@@ -316,8 +352,9 @@ impl World {
                     return Err(fail(format!("{packet:?} after DISCONNECT")));
                 }
                 match packet {
-                    Received::ConnAck { .. } => orphan.connected = true,
+                    Received::ConnAck { code, .. } => orphan.connected = code == 0,
                     Received::Disconnect { code: 0x8E | 0x8D } => orphan.taken_over = true,
+                    Received::Disconnect { code: QUOTA_EXCEEDED } if self.history.refusals => orphan.taken_over = true,
                     Received::Disconnect { code } => {
                         return Err(fail(format!("DISCONNECT {code:#04x} at a take-over")));
                     }

@@ -103,3 +103,37 @@ fn too_many_tickets_are_kept_as_they_are_oldest_first() {
     assert_eq!(tickets(&mut rig), [(0, vec![TICKET])]);
     assert_eq!(rig.crash().recovered.sessions[0].unreleased, [0]);
 }
+
+#[test]
+fn a_batch_is_not_durable_before_what_its_operations_wait_for() {
+    let mut rig = Rig::new();
+    rig.keep(&[session()]);
+    rig.take_section(0, TICKET, 1, &queued(1));
+    let before = rig.last_batch();
+    let progress = Progress::InFlight { sequence: 5 };
+    rig.take(&[Op::Entry { session: SESSION, number: 1, stamp: 1_001, progress }]);
+    // Nor is one behind it: a shard's batches become durable in their order.
+    rig.take(&queued(2));
+    rig.commit().unwrap();
+    assert_eq!(rig.durable(), Some(before));
+    rig.take_section(1, TICKET, 0, &[]);
+    rig.commit().unwrap();
+    assert_eq!(rig.durable(), Some(rig.last_batch()));
+    assert_eq!(rig.crash().recovered.sessions[0].in_flight[0].0.progress, progress);
+}
+
+#[test]
+fn an_entry_counts_only_with_the_publish_that_brought_its_message() {
+    let mut rig = Rig::new();
+    rig.keep(&[session()]);
+    rig.take_section(0, TICKET, 1, &queued(1));
+    // It takes the place of the first one, as what has waited behind retained messages does.
+    let replacement = Op::Entry { session: SESSION, number: 2, stamp: 1_001, progress: Progress::Queued };
+    rig.take(&[Op::Message { stamp: 1_001 }, replacement, ended(1)]);
+    rig.commit().unwrap();
+    let copy = Rig::open(rig.disk.copy(), rig.config.clone());
+    assert!(recovered_numbers(&copy.recovered).is_empty());
+    rig.take_section(1, TICKET, 0, &[]);
+    rig.commit().unwrap();
+    assert_eq!(recovered_numbers(&rig.crash().recovered), [2]);
+}

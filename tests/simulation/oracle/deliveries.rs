@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sessions::Subscription;
 use super::{Case, Figures, QUEUE_DROPS};
-use crate::history::{Delivery, Key, Message, Order, What};
+use crate::history::{Delivery, Entry, Key, Message, NEVER, Order, What};
 use crate::wire::{Properties, Value, property};
 use crate::world::Finding;
 
@@ -43,7 +43,28 @@ struct Memory {
     highest_retained: BTreeMap<(u32, String, u8, u8), u32>,
     live: BTreeMap<Key, usize>,
     total: BTreeMap<Key, usize>,
+    /// The CONNECT of the connection that last brought it at QoS 1.
+    brought_at_qos_1: BTreeMap<Key, Order>,
     replayed_by_topic: BTreeMap<String, usize>,
+}
+
+impl Memory {
+    /// A retained message that was replayed may not have been kept: an older one may come after it.
+    fn crash(&mut self) {
+        self.highest = self.highest_live.clone();
+        self.highest_retained.clear();
+    }
+
+    /// At QoS 1 a message goes out before it is kept that it has: after a crash it may go out again, and as if for the first
+    /// time.
+    fn repeats_over_crash(&mut self, case: &Case<'_>, entry: &Entry, key: Key, delivery: &Delivery) -> bool {
+        if delivery.qos != 1 {
+            return false;
+        }
+        let connect = case.sessions.connections[&entry.connection].connect;
+        let former = self.brought_at_qos_1.insert(key, connect);
+        former.is_some_and(|former| case.disturbances.crashed(former, connect))
+    }
 }
 
 impl Deliveries {
@@ -57,6 +78,7 @@ impl Deliveries {
         for (order, entry) in case.history.entries.iter().enumerate() {
             let memory = memories.entry(entry.client).or_default();
             match &entry.what {
+                What::Crashed => memories.values_mut().for_each(Memory::crash),
                 What::Connect(_) => {
                     let begins = case.sessions.begins.get(&entry.client);
                     if begins.is_some_and(|begins| begins.binary_search(&order).is_ok()) {
@@ -74,13 +96,15 @@ impl Deliveries {
                     check_content(case, order, key, message, delivery).map_err(fail)?;
                     let mut seen = explain(case, entry.client, order, key, message, delivery).map_err(fail)?;
                     seen.session = memory.session;
-                    let again = delivery.dup && !memory.by_packet_id.insert((delivery.packet_id, key));
-                    memory.by_packet_id.insert((delivery.packet_id, key));
+                    let is_new = memory.by_packet_id.insert((delivery.packet_id, key));
+                    let again = delivery.dup && !is_new && delivery.qos == 1;
                     if delivery.known || again {
                         continue;
                     }
-                    check_count(case, memory, &seen, message).map_err(fail)?;
-                    check_order(case, memory, &seen, message).map_err(fail)?;
+                    if !memory.repeats_over_crash(case, entry, key, delivery) {
+                        check_count(case, memory, &seen, message).map_err(fail)?;
+                        check_order(case, memory, &seen, message).map_err(fail)?;
+                    }
                     deliveries.by_key.entry(key).or_default().push(deliveries.seen.len());
                     deliveries.seen.push(seen);
                 }
@@ -114,6 +138,9 @@ fn check_content(
     if life.sent > order {
         return Err("it was delivered before it was sent".into());
     }
+    if life.refused < NEVER && life.times == 1 {
+        return Err("it was refused, and delivered".into());
+    }
     if message.payload != delivery.payload {
         return Err("its payload was altered".into());
     }
@@ -134,6 +161,12 @@ fn check_content(
             let waited = (case.time(order) - life.sent_time).div_ceil(1000) as u32;
             if *left > given || left.saturating_add(waited).saturating_add(1) < given {
                 return Err(format!("an expiry of {given} s became {left} s after at most {waited} s"));
+            }
+            // All that passed between its acknowledgement and the connection that brought it.
+            let connection = &case.sessions.connections[&case.history.entries[order].connection];
+            let passed = connection.connect_time.saturating_sub(case.time(life.accepted)) / 1000;
+            if u64::from(*left) + passed > u64::from(given) + 1 && !delivery.dup && life.times == 1 {
+                return Err(format!("an expiry of {given} s became {left} s after at least {passed} s"));
             }
         }
         _ => {}
@@ -245,6 +278,7 @@ fn check_count(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     }
     let life = &case.messages.lives[&seen.key];
     let live_limit = if message.qos == 1 { life.times.max(1) } else { 1 };
+    let live_limit = live_limit + repetitions_over_crashes(case, seen, message);
     let subscribes = case
         .sessions
         .of(seen.client)
@@ -284,6 +318,14 @@ fn check_count(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     Ok(())
 }
 
+/// How often it may have been published again because a crash had the broker forget that it was: a message whose publisher
+/// was told nothing, or a will. To a subscriber at QoS 2 it goes when it is kept that it goes, and never again.
+fn repetitions_over_crashes(case: &Case<'_>, seen: &Seen, message: &Message) -> usize {
+    let life = &case.messages.lives[&seen.key];
+    let is_published_again = seen.key.is_will() || (message.qos == 2 && life.times > 1);
+    if is_published_again && seen.qos < 2 { case.disturbances.crashes_between(life.sent, seen.order).len() } else { 0 }
+}
+
 /// A client that wants none of its own messages live may still be sent them as retained ones, as an earlier version of the
 /// subscription asked.
 fn may_lack_live_copies(case: &Case<'_>, seen: &Seen, message: &Message) -> bool {
@@ -298,7 +340,6 @@ fn check_order(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     if seen.shared || seen.key.is_will() {
         return Ok(());
     }
-    let sent_again = message.qos == 1 && case.messages.lives[&seen.key].times > 1;
     let flow = (seen.key.publisher, message.topic.clone(), message.qos, seen.qos);
     let sequence = seen.key.sequence;
     // To a client that never had another subscription to the topic, nothing newer may have come before, retained or not.
@@ -310,6 +351,11 @@ fn check_order(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     let sent = case.messages.lives[&seen.key].sent;
     let is_in_force =
         case.sessions.of(seen.client).iter().any(|s| s.certainly_covers(sent, seen.order) && s.matches(&message.topic));
+    // What was forgotten with a crash, because nobody who is kept wanted it then, its publisher sends again.
+    let life = &case.messages.lives[&seen.key];
+    let is_forgotten = !is_in_force && case.disturbances.crashed(sent, life.accepted);
+    let sent_again =
+        life.times > 1 && (message.qos == 1 || is_forgotten || repetitions_over_crashes(case, seen, message) > 0);
     let newest = match seen.replayed {
         true if is_only => &memory.highest,
         true => &memory.highest_retained,

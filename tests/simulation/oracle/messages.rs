@@ -15,7 +15,8 @@ pub struct Life {
     pub times: usize,
     /// The broker certainly has it, and has it for all subscribers of that time.
     pub accepted: Order,
-    pub arrived: Order,
+    /// The broker said that it could not keep it.
+    pub refused: Order,
 }
 
 pub struct Messages {
@@ -46,19 +47,22 @@ impl Messages {
                         _ => None,
                     });
                     let already = ended < order && server_ended.is_none();
-                    if let Some(life) = lives.get_mut(key)
+                    if history.messages.get(key).is_some_and(|message| message.qos == 0)
+                        && let Some(life) = lives.get_mut(key)
                         && !already
                         && server_ended.is_none_or(|since| since > order)
                     {
-                        life.arrived = life.arrived.min(order);
-                        if history.messages.get(key).is_some_and(|message| message.qos == 0) {
-                            life.accepted = life.accepted.min(order);
-                        }
+                        life.accepted = life.accepted.min(order);
                     }
                 }
-                What::Accepted { key } => {
+                What::Received { key } | What::Accepted { key } => {
                     if let Some(life) = lives.get_mut(key) {
                         life.accepted = life.accepted.min(order);
+                    }
+                }
+                What::Refused { key } => {
+                    if let Some(life) = lives.get_mut(key) {
+                        life.refused = life.refused.min(order);
                     }
                 }
                 _ => {}
@@ -70,6 +74,6 @@ impl Messages {
 
 impl Life {
     fn begin(order: Order, time: Time) -> Self {
-        Self { sent: order, sent_time: time, sent_last: order, times: 0, accepted: NEVER, arrived: NEVER }
+        Self { sent: order, sent_time: time, sent_last: order, times: 0, accepted: NEVER, refused: NEVER }
     }
 }

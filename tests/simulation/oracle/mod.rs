@@ -3,6 +3,7 @@
 //! Written from the specification and for whole runs, with no thought for speed and none for how the broker works.
 
 mod deliveries;
+mod disturbances;
 mod filter;
 mod messages;
 mod required;
@@ -15,6 +16,7 @@ use crate::history::{History, Order, Time, What};
 use crate::world::Finding;
 
 use deliveries::Deliveries;
+use disturbances::Disturbances;
 use messages::Messages;
 use sessions::Sessions;
 
@@ -30,6 +32,9 @@ pub struct Figures {
     /// Retained messages that a subscription had to bring.
     pub retained: usize,
     pub shared: usize,
+    pub crashes: usize,
+    /// Of the deliveries that had to be there, those that the broker owed when it crashed.
+    pub required_over_crashes: usize,
 }
 
 /// All that the checks share.
@@ -37,14 +42,13 @@ struct Case<'a> {
     history: &'a History,
     sessions: Sessions,
     messages: Messages,
-    /// Where everything had come to rest; ascending.
-    rests: Vec<Order>,
+    disturbances: Disturbances,
 }
 
 impl Case<'_> {
     /// The first rest after `moment`.
     fn rest_after(&self, moment: Order) -> Option<Order> {
-        self.rests.get(self.rests.partition_point(|rest| *rest <= moment)).copied()
+        self.disturbances.rest_after(moment)
     }
 
     fn time(&self, moment: Order) -> Time {
@@ -72,17 +76,12 @@ const QUEUE_DROPS: [&str; 3] = ["queue_full_newest", "queue_full_oldest", "shard
 
 /// Checks the whole history.
 pub fn check(history: &History) -> Result<Figures, Finding> {
-    let sessions = Sessions::build(history)?;
-    let rests = history
-        .entries
-        .iter()
-        .enumerate()
-        .filter(|(_, entry)| matches!(entry.what, What::Quiescent))
-        .map(|(order, _)| order)
-        .collect();
+    let disturbances = Disturbances::build(history);
+    let sessions = Sessions::build(history, &disturbances)?;
     let mut figures = Figures { messages: history.messages.len(), ..Figures::default() };
     let messages = Messages::build(history, &sessions);
-    let mut case = Case { history, sessions, messages, rests };
+    figures.crashes = disturbances.crashes_between(0, history.entries.len()).len();
+    let mut case = Case { history, sessions, messages, disturbances };
     wills::check(&mut case, &mut figures)?;
     let deliveries = Deliveries::check(&case, &mut figures)?;
     required::check(&case, &deliveries, &mut figures)?;
@@ -99,5 +98,7 @@ impl Figures {
         self.wills += other.wills;
         self.retained += other.retained;
         self.shared += other.shared;
+        self.crashes += other.crashes;
+        self.required_over_crashes += other.required_over_crashes;
     }
 }

@@ -29,6 +29,7 @@ pub fn check(case: &Case<'_>, deliveries: &Deliveries, figures: &mut Figures) ->
                 continue;
             }
             figures.required += 1;
+            figures.required_over_crashes += usize::from(case.disturbances.crashed(life.accepted, rest));
             let delivered =
                 deliveries.of(*key).any(|seen| seen.client == client && seen.order < rest && !seen.shared_only());
             if !delivered {

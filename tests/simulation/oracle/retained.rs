@@ -17,6 +17,8 @@ struct Write {
     /// It had its effect before this, or never will have.
     resolved: Order,
     certain: bool,
+    /// It may have forgotten what was there, and not have been kept itself: better none than a stale one.
+    may_forget: bool,
 }
 
 pub fn check(case: &Case<'_>, deliveries: &Deliveries, figures: &mut Figures) -> Result<(), Finding> {
@@ -44,16 +46,26 @@ fn writes<'a>(case: &'a Case<'_>) -> Writes<'a> {
         if message.retain {
             let last = if key.is_will() { life.accepted } else { life.sent_last };
             let resolved = if last == NEVER { NEVER } else { case.rest_after(last).unwrap_or(NEVER) };
-            let certain = life.accepted != NEVER;
-            let write = Write { key: Some(*key), sent: life.sent, resolved, certain };
+            // Nobody is told that one of QoS 0 is kept.
+            let is_kept = message.qos > 0 || !case.disturbances.may_lose(life.sent, resolved);
+            let certain = life.accepted != NEVER && is_kept;
+            let may_forget = message.qos == 0 && case.disturbances.had_fault(life.sent, resolved);
+            let write = Write { key: Some(*key), sent: life.sent, resolved, certain, may_forget };
             writes.entry(&message.topic).or_default().push(write);
         }
     }
     for (order, entry) in case.history.entries.iter().enumerate() {
         if let What::Clear { topic } = &entry.what {
             let resolved = case.rest_after(order).unwrap_or(NEVER);
-            let certain = case.sessions.connections[&entry.connection].end > resolved;
-            writes.entry(topic).or_default().push(Write { key: None, sent: order, resolved, certain });
+            let certain = case.sessions.connections[&entry.connection].end > resolved
+                && !case.disturbances.may_lose(order, resolved);
+            writes.entry(topic).or_default().push(Write {
+                key: None,
+                sent: order,
+                resolved,
+                certain,
+                may_forget: true,
+            });
         }
     }
     writes
@@ -94,7 +106,7 @@ fn check_brought(
 ) -> Result<(), Finding> {
     let client = subscription.client;
     let asked = subscription.may_from;
-    let before = case.rests.iter().copied().filter(|rest| *rest < asked).max();
+    let before = case.disturbances.rest_before(asked);
     let Some((before, after)) = before.zip(case.rest_after(subscription.certain_from)) else { return Ok(()) };
     let Some(connection) = case.sessions.online(client, after) else { return Ok(()) };
     if connection.number != subscription.connection || subscription.certain_until < after {
@@ -117,7 +129,8 @@ fn check_brought(
         let excused = candidates.iter().any(|write| {
             let Some(key) = write.key else { return true };
             let message = &case.history.messages[&key];
-            message.expiry_s.is_some()
+            write.may_forget
+                || message.expiry_s.is_some()
                 || connection.connecting.packet_size_max < size_max(message)
                 || (subscription.no_local && key.client() == client)
         });

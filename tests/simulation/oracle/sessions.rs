@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::disturbances::Disturbances;
 use super::filter;
 use crate::history::{Connecting, Entry, History, NEVER, Order, Time, What};
 use crate::world::Finding;
@@ -37,12 +38,13 @@ impl Connection {
         self.connected < from && self.end > until
     }
 
-    /// Session expiries that may be in force after its end, in seconds.
-    fn expiries(&self) -> Vec<u32> {
+    /// Session expiries that may be in force after its end, in seconds. A DISCONNECT is not acknowledged: after a crash it may
+    /// never have come.
+    fn expiries(&self, crashed: bool) -> Vec<u32> {
         let own = self.connecting.session_expiry_s;
         match self.disconnect {
             Some((_, Some(changed)))
-                if self.disconnect_arrived == NEVER || self.disconnect_arrived > self.server_end =>
+                if crashed || self.disconnect_arrived == NEVER || self.disconnect_arrived > self.server_end =>
             {
                 vec![own, changed]
             }
@@ -113,7 +115,7 @@ impl Sessions {
         self.connections_of(client).find(|connection| connection.covers(moment, moment))
     }
 
-    pub fn build(history: &History) -> Result<Self, Finding> {
+    pub fn build(history: &History, disturbances: &Disturbances) -> Result<Self, Finding> {
         let mut sessions = Self::default();
         sessions.collect_connections(history);
         let clients: Vec<usize> = {
@@ -125,6 +127,7 @@ impl Sessions {
         for client in clients {
             let mut walk = Walk {
                 sessions: &mut sessions,
+                disturbances,
                 client,
                 state: State::None,
                 last: None,
@@ -207,6 +210,7 @@ enum State {
 
 struct Walk<'a> {
     sessions: &'a mut Sessions,
+    disturbances: &'a Disturbances,
     client: usize,
     state: State,
     /// The last connection that was accepted.
@@ -246,6 +250,11 @@ impl Walk<'_> {
                     let asked = subscription.connection == connection && subscription.packet_id == *packet_id;
                     if asked && subscription.certain_from == NEVER && subscription.may_until == NEVER {
                         let granted = codes.next().copied().unwrap_or(0x80);
+                        // The broker cannot keep it now: nothing has changed.
+                        if granted >= 0x80 {
+                            subscription.may_until = order;
+                            continue;
+                        }
                         if granted != subscription.qos {
                             return Err(Finding::new("SUBACK grants another QoS than asked for", self.client, None));
                         }
@@ -316,13 +325,17 @@ impl Walk<'_> {
         if self.state != State::Certain {
             return self.state;
         }
-        let mut outcomes = last.expiries().into_iter().map(|expiry| {
+        // A session of which the disk does not know when it lost its connection loses it when the broker starts.
+        let crashes = self.disturbances.crashes_between(last.connect, next.connect);
+        let gone_time = crashes.last().map_or(last.server_end_time, |crash| crash.restarted_time);
+        if self.disturbances.may_undo(last.connect, last.connected) {
+            return State::Maybe;
+        }
+        let mut outcomes = last.expiries(!crashes.is_empty()).into_iter().map(|expiry| {
             let lasts = u64::from(expiry) * 1000;
             if expiry == u32::MAX {
                 State::Certain
-            } else if last.server_end < next.connect
-                && (expiry == 0 || next.connect_time > last.server_end_time + lasts + 1500)
-            {
+            } else if last.server_end < next.connect && (expiry == 0 || next.connect_time > gone_time + lasts + 1500) {
                 State::None
             } else if expiry > 0 && next.connected_time < last.end_time.saturating_add(lasts) {
                 State::Certain
@@ -337,15 +350,18 @@ impl Walk<'_> {
     fn ended(&mut self, number: u32) {
         let Some(connection) = self.sessions.connections.get(&number) else { return };
         let (connect, end, clean) = (connection.connect, connection.end, connection.connecting.clean_start);
+        let crashed = |since: Order| self.disturbances.crashed(since, NEVER);
         if connection.connected == NEVER {
-            let lasting =
-                |number: u32| self.sessions.connections[&number].expiries().iter().all(|expiry| *expiry == u32::MAX);
+            let lasting = |number: u32| {
+                let connection = &self.sessions.connections[&number];
+                connection.expiries(crashed(connection.connect)).iter().all(|expiry| *expiry == u32::MAX)
+            };
             let harmless = !clean && lasting(number) && self.state == State::Certain && self.last.is_some_and(lasting);
             if !harmless {
                 self.state = State::Maybe;
                 self.doubt(connect);
             }
-        } else if self.last == Some(number) && connection.expiries().contains(&0) {
+        } else if self.last == Some(number) && connection.expiries(crashed(connect)).contains(&0) {
             self.doubt(end);
         }
     }

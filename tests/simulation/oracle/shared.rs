@@ -69,7 +69,10 @@ fn check_copies(
         .filter(|seen| seen.qos == 1)
         .filter(|seen| case.sessions.connections_of(seen.client).any(|c| c.connect < seen.order && c.end < NEVER))
         .count();
-    let limit = groups * times + losses;
+    // A member's session that is not kept over a crash cannot tell that it had the message.
+    let last = copies.iter().map(|seen| seen.order).max().unwrap_or(life.sent);
+    let crashes = if life.times > 1 { case.disturbances.crashes_between(life.sent, last).len() } else { 0 };
+    let limit = groups * (times + crashes) + losses;
     // Plain deliveries that could as well be shared ones do not count.
     let certain = copies.iter().filter(|seen| !seen.live && !seen.replayed).count();
     if certain > limit {
@@ -90,12 +93,16 @@ fn is_due(case: &Case<'_>, message: &Message, life: &Life, members: &[&Subscript
     let unbroken = |member: &&&Subscription| {
         case.sessions.online(member.client, rest).is_some_and(|connection| connection.covers(life.sent, rest))
     };
+    // A session that ends hands its messages on, but not in a crash.
+    let may_end = !case.disturbances.crashed(life.sent, rest);
     let qos = members.iter().map(|member| member.qos.min(message.qos)).min().unwrap_or(0);
     match qos {
         0 => members.iter().all(|member| certain(&member) && unbroken(&member)),
         1 => {
             members.iter().any(|member| certain(&member))
-                && members.iter().all(|member| certain(&member) || (member.session_ended && member.may_until < rest))
+                && members
+                    .iter()
+                    .all(|member| certain(&member) || (may_end && member.session_ended && member.may_until < rest))
                 && members.iter().all(|member| member.qos.min(message.qos) == 1)
         }
         _ => members.iter().all(|member| certain(&member)),

@@ -29,7 +29,7 @@ pub fn check(case: &mut Case<'_>, figures: &mut Figures) -> Result<(), Finding> 
         };
         let delay = u64::from(delay_s.min(expiry_s)) * 1000;
         let next = case.sessions.connections_of(connection.client).find(|next| next.connect > connection.connect);
-        let fate = fate(&connection, delay, next);
+        let fate = fate(case, &connection, delay, next);
         let first = first_delivery(case, key);
         if let Some((order, time)) = first {
             if connection.end >= order {
@@ -49,7 +49,7 @@ pub fn check(case: &mut Case<'_>, figures: &mut Figures) -> Result<(), Finding> 
             }
             Fate::Due(time) => {
                 figures.wills += 1;
-                let due = case.history.entries.partition_point(|entry| entry.time <= time.saturating_add(1100));
+                let due = moment_after(case, time);
                 if due < case.history.entries.len()
                     && let Some(life) = case.messages.lives.get_mut(&key)
                 {
@@ -62,7 +62,7 @@ pub fn check(case: &mut Case<'_>, figures: &mut Figures) -> Result<(), Finding> 
     Ok(())
 }
 
-fn fate(connection: &Connection, delay: Time, next: Option<&Connection>) -> Fate {
+fn fate(case: &Case<'_>, connection: &Connection, delay: Time, next: Option<&Connection>) -> Fate {
     if connection.connected == NEVER {
         return Fate::Open;
     }
@@ -74,7 +74,8 @@ fn fate(connection: &Connection, delay: Time, next: Option<&Connection>) -> Fate
             let taken_over = next.is_some_and(|next| next.connect < connection.disconnect_arrived);
             let timed_out =
                 connection.connecting.keep_alive_s > 0 && !connection.server_end_reason.contains("ByClient");
-            if taken_over || timed_out {
+            let ended_before = connection.server_end < connection.disconnect_arrived;
+            if taken_over || timed_out || ended_before || is_open_after(case, connection.server_end) {
                 return Fate::Open;
             }
             if code != 0x04 {
@@ -84,28 +85,49 @@ fn fate(connection: &Connection, delay: Time, next: Option<&Connection>) -> Fate
             return Fate::Open;
         }
     }
-    if delay == 0 {
-        return Fate::Due(connection.server_end_time);
-    }
-    let Some(next) = next else { return Fate::Due(connection.server_end_time + delay) };
-    if next.connected != NEVER {
-        if next.connected_time < connection.end_time.saturating_add(delay) {
-            if next.connecting.clean_start {
-                return Fate::Due(next.connected_time);
-            }
-            if next.session_present == Some(true) {
-                return Fate::Never;
-            }
-        }
-        if next.connect_time > connection.server_end_time.saturating_add(delay + 1500) {
-            return Fate::Due(connection.server_end_time + delay);
-        }
+    // A session that is not kept has lost its will with everything else.
+    if connection.connecting.session_expiry_s == 0 && is_open_after(case, connection.end) {
         return Fate::Open;
     }
-    if next.connect_time > connection.server_end_time.saturating_add(delay + 1500) {
-        return Fate::Due(connection.server_end_time + delay);
+    if case.disturbances.may_undo(connection.connect, connection.connected) {
+        return Fate::Open;
     }
-    Fate::Open
+    let due = certainly_gone(case, connection, delay) + delay;
+    let Some(next) = next.filter(|_| delay > 0) else { return Fate::Due(due) };
+    if next.connected != NEVER && next.connected_time < connection.end_time.saturating_add(delay) {
+        if next.connecting.clean_start {
+            let is_open = is_open_after(case, next.connected);
+            return if is_open { Fate::Open } else { Fate::Due(next.connected_time) };
+        }
+        if next.session_present == Some(true) {
+            let may_undo = case.disturbances.may_undo(next.connect, next.connected);
+            return if may_undo { Fate::Open } else { Fate::Never };
+        }
+    }
+    if next.connect_time > due.saturating_add(1500) { Fate::Due(due) } else { Fate::Open }
+}
+
+/// What happened at `moment` without anybody being told may be undone: the broker crashed before the next rest.
+fn is_open_after(case: &Case<'_>, moment: Order) -> bool {
+    case.disturbances.crashed(moment.saturating_sub(1), case.rest_after(moment).unwrap_or(NEVER))
+}
+
+/// From when on the broker knows that the connection has gone. When it starts, it finds a session that was connected, or of
+/// which it is not kept that it no more was or that its will was published, connected, and its connection lost.
+fn certainly_gone(case: &Case<'_>, connection: &Connection, delay: Time) -> Time {
+    let mut gone = connection.server_end_time;
+    for crash in case.disturbances.crashes_between(connection.connect, NEVER) {
+        let published = moment_after(case, gone.saturating_add(delay));
+        if crash.order < case.rest_after(published).unwrap_or(NEVER) {
+            gone = gone.max(crash.restarted_time);
+        }
+    }
+    gone
+}
+
+/// The first moment at which what is due at `time` certainly has happened.
+fn moment_after(case: &Case<'_>, time: Time) -> Order {
+    case.history.entries.partition_point(|entry| entry.time <= time.saturating_add(1100))
 }
 
 fn first_delivery(case: &Case<'_>, key: Key) -> Option<(Order, Time)> {

@@ -1,5 +1,7 @@
 //! Rest: everybody comes online, reads and acknowledges, until nothing moves any more; then nothing may be left over.
 
+use ringmq::limits;
+
 use super::{Finding, World};
 use crate::client::Client;
 use crate::history::What;
@@ -13,6 +15,11 @@ impl World {
             self.clients.iter().map(|client| client.connection.is_none() && !all && self.random.chance(40)).collect();
         for client in &mut self.clients {
             client.reading = true;
+        }
+        self.end_fault();
+        if self.history.refusals {
+            // A store that had no room looks for it from time to time only.
+            self.history.now += limits::STORE_SPARE_RETRY_MS;
         }
         let mut quiet = 0;
         for _ in 0..20_000 {
@@ -32,6 +39,7 @@ impl World {
             for node in 0..self.nodes.len() {
                 self.advance_node(node, true)?;
             }
+            self.advance_storage(true)?;
             for link in &self.active {
                 self.moved += u64::from(self.links[*link].take_output(usize::MAX));
             }
@@ -79,6 +87,17 @@ impl World {
         if forgotten == 0 && !absent.contains(&true) && held > 0 {
             return Err(Finding::new(format!("{held} bytes are held though everybody has everything"), 0, None));
         }
+        if let Some(storage) = &self.storage {
+            let stats = storage.stats();
+            if !storage.is_at_rest() {
+                return Err(Finding::new(format!("the store still has something to write: {stats:?}"), 0, None));
+            }
+            if forgotten == 0 && !absent.contains(&true) && stats.entries > 0 {
+                let rule = format!("the store keeps messages though everybody has everything: {stats:?}");
+                return Err(Finding::new(rule, 0, None));
+            }
+        }
+        self.history.refusals = false;
         self.history.record(usize::MAX, 0, What::Quiescent);
         Ok(())
     }

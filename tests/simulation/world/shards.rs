@@ -8,9 +8,9 @@ use ringmq::routing::ShardIndex;
 
 use super::{Finding, World};
 use crate::client::Marker;
-use crate::history::What;
+use crate::history::{Order, What};
 use crate::link::{Link, Place};
-use crate::node::Item;
+use crate::node::{Item, Outgoing};
 
 /// Bytes by which an output may pass the bound of what waits for a client.
 const OUTPUT_SLACK: usize = 128 * 1024;
@@ -27,19 +27,14 @@ impl World {
         loop {
             let length = self.nodes[own].outbox.len();
             let count = if all { length } else { self.random.below(length + 2).min(length) };
-            for (to, item) in self.nodes[own].outbox.drain(..count).collect::<Vec<_>>() {
-                self.moved += 1;
-                let item = match item {
-                    Item::Peer(_, message) => Item::Peer(own, message),
-                    link => link,
-                };
-                self.nodes[to].inbox.push_back(item);
+            for outgoing in self.nodes[own].outbox.drain(..count).collect::<Vec<_>>() {
+                self.push(own, outgoing)?;
             }
             if !self.nodes[own].outbox.is_empty() {
                 return Ok(());
             }
             self.poll_outputs(own)?;
-            self.nodes[own].poll_peers();
+            self.nodes[own].poll_mail();
             if self.nodes[own].outbox.is_empty() {
                 self.nodes[own].polling = false;
                 return Ok(());
@@ -48,6 +43,21 @@ impl World {
                 return Ok(());
             }
         }
+    }
+
+    fn push(&mut self, own: usize, outgoing: Outgoing) -> Result<(), Finding> {
+        self.moved += 1;
+        match outgoing {
+            Outgoing::ToStore(batch) => {
+                let Some(storage) = &mut self.storage else {
+                    return Err(Finding::new("a batch for a store that there is not", 0, None));
+                };
+                storage.queue.push_back((own, batch));
+            }
+            Outgoing::ToShard(to, Item::Peer(_, message)) => self.nodes[to].inbox.push_back(Item::Peer(own, message)),
+            Outgoing::ToShard(to, item) => self.nodes[to].inbox.push_back(item),
+        }
+        Ok(())
     }
 
     fn begin_turn(&mut self, own: usize, all: bool) -> Result<(), Finding> {
@@ -60,7 +70,7 @@ impl World {
         if !inbox_first {
             self.take_inbox(own, all)?;
         }
-        let now = self.history.now;
+        let now = self.broker_now();
         let shard = &mut self.nodes[own].shard;
         let due = shard.next_deadline().is_some_and(|deadline| deadline <= now);
         let busy = shard.has_work();
@@ -68,7 +78,7 @@ impl World {
         if due || busy || self.random.chance(2) {
             shard.handle_timeout(now);
         }
-        self.nodes[own].poll_peers();
+        self.nodes[own].poll_mail();
         self.nodes[own].polling = true;
         Ok(())
     }
@@ -77,6 +87,7 @@ impl World {
         if !all && self.history.step < self.nodes[own].inbox_waits_until {
             return Ok(());
         }
+        let now = self.broker_now();
         let length = self.nodes[own].inbox.len();
         let count = if all || self.random.chance(50) { length } else { self.random.below(length + 1) };
         for _ in 0..count {
@@ -84,8 +95,9 @@ impl World {
             match self.nodes[own].inbox.pop_front() {
                 Some(Item::Peer(from, message)) => {
                     let from = ShardIndex(from as u8);
-                    self.nodes[own].shard.handle_peer(from, message, self.history.now);
+                    self.nodes[own].shard.handle_peer(from, message, now);
                 }
+                Some(Item::Report(report)) => self.nodes[own].shard.handle_report(report, now),
                 Some(Item::Link(link)) => self.open(own, link),
                 None => break,
             }
@@ -132,7 +144,7 @@ impl World {
     }
 
     fn open(&mut self, own: usize, index: usize) {
-        let now = self.history.now;
+        let now = self.broker_now();
         let link = &mut self.links[index];
         let address = SocketAddr::from((Ipv4Addr::from(link.number), 1883));
         let incoming = Incoming { transport: link.number, address, over_limit: false };
@@ -152,7 +164,7 @@ impl World {
     }
 
     fn take_socket(&mut self, own: usize, index: usize, all: bool) {
-        let now = self.history.now;
+        let now = self.broker_now();
         let Place::Open(_, id) = self.links[index].place else { return };
         let pieces = if all { usize::MAX } else { 1 + self.random.below(6) };
         for _ in 0..pieces {
@@ -203,7 +215,7 @@ impl World {
         }
     }
 
-    fn note_end(&mut self, index: usize, since: usize, reason: impl Into<String>) {
+    pub(super) fn note_end(&mut self, index: usize, since: usize, reason: impl Into<String>) {
         let link = &mut self.links[index];
         if link.server_ended_at.is_none() {
             link.server_ended_at = Some(self.history.now);
@@ -244,6 +256,10 @@ impl World {
             link.cut = link.sending.take().is_some() || lingered;
             self.note_end(index, since, "closed");
         }
+        self.poll_events(own, since)
+    }
+
+    pub(super) fn poll_events(&mut self, own: usize, since: Order) -> Result<(), Finding> {
         while let Some(event) = self.nodes[own].shard.poll_event() {
             match event {
                 Event::Closed { address: SocketAddr::V4(address), reason, .. } => {

@@ -1,0 +1,112 @@
+//! Crash and restart: all but the disk and the clients is gone, and the broker starts from what the disk has.
+
+use std::rc::Rc;
+
+use ringmq::broker::{self, Recovered, Settings, Shard};
+use ringmq::routing::ShardIndex;
+use ringmq::store::{Acknowledge, Opened, Store, StoreConfig};
+
+use super::{Finding, World};
+use crate::fake_disk::FakeDisk;
+use crate::history::What;
+use crate::node::Node;
+use crate::settings::Durability;
+use crate::storage::Storage;
+
+/// Wall-clock time at which the virtual clock was 0, in milliseconds since 1970.
+const WALL_BEGAN_MS: u64 = 1_700_000_000_000;
+
+impl World {
+    /// The broker stops at once, and starts again, perhaps after a while and with another number of shards.
+    pub(super) fn crash(&mut self) -> Result<(), Finding> {
+        for own in 0..self.nodes.len() {
+            let since = self.nodes[own].turn_began;
+            self.poll_events(own, since)?;
+        }
+        self.end_fault();
+        let crashed = self.history.record(usize::MAX, 0, What::Crashed);
+        self.nodes.clear();
+        self.storage = None;
+        for index in std::mem::take(&mut self.active) {
+            self.links[index].crash(&mut self.random);
+            self.note_end(index, crashed, "crash");
+        }
+        for client in &mut self.clients {
+            client.note_crash();
+        }
+        self.stop_disk();
+        self.history.now += match self.random.below(10) {
+            0..4 => 0,
+            4..7 => self.random.between(1, 1000),
+            7..9 => self.random.between(1000, 12_000),
+            _ => self.random.between(12_000, 100_000),
+        };
+        self.shards = *self.random.pick(&[1, 2, 4]);
+        self.start()
+    }
+
+    fn stop_disk(&mut self) {
+        let only_the_process_dies = self.scenario.durability.as_ref().is_some_and(|d| d.only_the_process_dies);
+        if only_the_process_dies || self.random.chance(20) {
+            self.disk.heal();
+        } else {
+            self.disk.crash(&mut || self.random.next());
+        }
+    }
+
+    /// The broker starts, and finds what its disk has.
+    pub(super) fn start(&mut self) -> Result<(), Finding> {
+        let recovered = match self.scenario.durability.clone() {
+            Some(durability) => self.open_store(&durability)?,
+            None => Recovered::default(),
+        };
+        let now = self.broker_now();
+        let settings = self.settings.clone();
+        let (partitions, interests) = broker::partition(recovered, &settings, self.shards);
+        let mut partitions = partitions.into_iter();
+        for own in 0..self.shards {
+            let seed = self.random.next();
+            let mut shard = Shard::new(settings.clone(), ShardIndex(own as u8), self.shards, seed, now);
+            if let Some(partition) = partitions.next().filter(|_| self.storage.is_some()) {
+                shard.restore(partition, &interests, now);
+            }
+            self.nodes.push(Node::new(shard));
+        }
+        self.history.record(usize::MAX, 0, What::Restarted { shards: self.shards });
+        Ok(())
+    }
+
+    /// Opens the store; the machine may go down again while it does.
+    fn open_store(&mut self, durability: &Durability) -> Result<Recovered, Finding> {
+        self.clock_began = if self.random.chance(50) { self.history.now } else { self.clock_began };
+        let config = StoreConfig {
+            shards: self.shards,
+            acknowledge: if durability.only_the_process_dies { Acknowledge::Written } else { Acknowledge::Synced },
+            segment_size: durability.segment_size,
+            size_max: u64::MAX,
+            queue_memory_max: self.settings.queue_memory_max,
+            hash_seed: self.random.next(),
+            wall_at_zero_ms: WALL_BEGAN_MS + self.clock_began,
+        };
+        loop {
+            if self.random.chance(20) {
+                self.disk.crash_in(self.random.between(0, 6));
+            }
+            match Store::open(self.disk.clone(), config.clone(), &mut |_| {}) {
+                Ok(opened) => return self.opened(opened),
+                Err(_) if self.disk.has_crashed() => self.stop_disk(),
+                Err(error) => return Err(Finding::new(format!("the store cannot be opened: {error}"), 0, None)),
+            }
+        }
+    }
+
+    fn opened(&mut self, opened: Opened<FakeDisk>) -> Result<Recovered, Finding> {
+        let Opened { store, recovered, findings } = opened;
+        if findings.dangling > 0 || (findings.is_new && self.store_exists) {
+            return Err(Finding::new(format!("the store has lost something: {findings:?}"), 0, None));
+        }
+        self.settings = Rc::new(Settings { hash_seed: store.hash_seed(), ..Settings::clone(&self.settings) });
+        self.storage = Some(Storage::new(store));
+        Ok(recovered)
+    }
+}
