@@ -98,7 +98,7 @@ kernel_kib() { # memory of the kernel: slabs, page tables, and pages of sockets
 }
 
 before=$(kernel_kib)
-"$ringmq" serve --listen "tcp://127.0.0.1:$port" --shards "${SHARDS:-auto}" --log warn >"$log" 2>&1 &
+"$ringmq" serve --listen "tcp://127.0.0.1:$port" --no-persistence --shards "${SHARDS:-auto}" --log warn >"$log" 2>&1 &
 broker=$!
 sleep 1
 kill -0 "$broker" 2>/dev/null || { cat "$log" >&2; exit 1; }

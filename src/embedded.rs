@@ -1,6 +1,7 @@
 //! The broker as a part of another program.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::access::AuthenticationMethod;
 use crate::config::Config;
@@ -22,7 +23,8 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Starts with a whole configuration, such as one from [`Config::from_toml`]. Its `log` is for the command line and
+    /// Starts with a whole configuration, such as one from [`Config::from_toml`]: unless that says otherwise, a store in
+    /// `./ringmq-data` is part of it. Its `log` is for the command line and
     /// not looked at here. Must not be called from inside a glommio executor.
     pub fn start(config: Config) -> Result<Self, StartError> {
         Server::start(config.runtime).map(|server| Self { server })
@@ -75,6 +77,14 @@ impl BrokerBuilder {
     /// Threads that share the connections; without this, one for each CPU.
     pub fn shards(mut self, shards: usize) -> Self {
         self.config.shards = ShardCount::Exactly(shards);
+        self
+    }
+
+    /// Keeps in this directory what was acknowledged: persistent sessions, their messages, retained messages. Without it nothing is
+    /// written, and the end of the broker forgets everything.
+    pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.config.settings.persistence = true;
+        self.config.storage.dir = dir.into();
         self
     }
 

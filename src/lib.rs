@@ -4,6 +4,8 @@
 //! to [`broker`], which finds packets with [`codec`], keeps what dies with a connection in [`connection`] and what outlives it in
 //! [`session`], and asks [`routing`] who gets a message; what goes out goes the same way back.
 //!
+//! What must outlive the process goes to [`store`], which [`storage`] writes to its files.
+//!
 //! [`Broker`] is all of it as a value, for programs that bring their own broker along.
 
 pub mod access;
@@ -18,6 +20,7 @@ pub mod net;
 pub mod routing;
 pub mod runtime;
 pub mod session;
+pub mod storage;
 pub mod store;
 
 pub use config::Config;

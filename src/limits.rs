@@ -71,6 +71,10 @@ pub const RETAINED_BATCH: usize = 64;
 /// Topics that one turn of a retained search may look at before it lets others run.
 pub const RETAINED_STEPS: u32 = 2_048;
 
+/// Bytes of queued messages of one kept session that stay in memory. A window of messages of 1 KiB fits; what is behind it is read
+/// back in pieces of half of this.
+pub const QUEUE_MEMORY_MAX_DEFAULT: usize = 1024 * 1024;
+
 /// Payloads of at least this many bytes are sent by reference, smaller ones are copied: at 1 KiB the two cost
 /// the same, above 4 KiB sharing wins.
 pub const SHARED_PAYLOAD_MIN: usize = 4_096;
@@ -162,6 +166,52 @@ pub const STORE_BUFFER_KEPT: usize = 4 << 20;
 /// Bytes after which a recovery tells how far it has come.
 pub const STORE_PROGRESS_BYTES: u64 = 16 << 20;
 
+/// Bytes of all segments of the store: what does not fit is not acknowledged.
+pub const STORE_SIZE_MAX_DEFAULT: u64 = 64 << 30;
+
+/// Bytes of one segment: large enough that creating one is rare, small enough that one is cleaned in a second.
+pub const STORE_SEGMENT_SIZE_DEFAULT: u64 = 64 << 20;
+pub const STORE_SEGMENT_SIZE_MIN: u64 = 1 << 20;
+pub const STORE_SEGMENT_SIZE_MAX: u64 = 1 << 30;
+
+/// Segments that fit into the store at least: the one that is written, the one that is cleaned, and room between them.
+pub const STORE_SEGMENTS_MIN: u64 = 4;
+
+/// Free bytes of the file system below which the store does not accept: room for what was accepted before, and for others.
+pub const STORE_FREE_SPACE_MIN_DEFAULT: u64 = 64 << 20;
+
+/// Bytes after which a group is written although more waits: what a disk of 200 MB/s takes in 20 ms.
+pub const STORE_GROUP_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes that wait for the store above which shards stop reading from clients until half of them are written: a third of
+/// a second's work for a disk of 200 MB/s.
+pub const STORE_BACKLOG_MAX: usize = 64 << 20;
+
+/// Bytes that are written and not synced, after which a sync does not wait for its interval: the store has them in memory, to
+/// write them again should the sync fail.
+pub const STORE_UNSYNCED_MAX: u64 = 32 << 20;
+
+/// What a fact counts for in what waits for the store, besides its message, in bytes.
+pub const STORE_FACT_WEIGHT: usize = 64;
+
+/// Segment files that are kept open.
+pub const STORE_FILES_OPEN_MAX: usize = 8;
+
+/// Time between attempts to write after one has failed, in milliseconds.
+pub const STORE_RETRY_MS: u64 = 1_000;
+
+/// Time between log lines that say that the store still does not accept, in milliseconds.
+pub const STORE_REMINDER_MS: u64 = 30_000;
+
+/// Time between looks at the free space of the file system, in milliseconds.
+pub const STORE_SPACE_CHECK_MS: u64 = 1_000;
+
+/// Time between syncs when acknowledgements do not wait for the store at all, in milliseconds.
+pub const STORE_SYNC_INTERVAL_MS: u64 = 1_000;
+
+/// Time between summaries of what the store wrote, in milliseconds.
+pub const STORE_SUMMARY_MS: u64 = 60_000;
+
 const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
 const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);
 const _: () = assert!(IN_FLIGHT_MAX_DEFAULT as usize <= PACKET_ID_SPAN_MAX);
@@ -170,3 +220,8 @@ const _: () = assert!(OUTPUT_HIGH_WATER < QUEUED_BYTES_MAX_DEFAULT);
 const _: () = assert!(QUEUED_BYTES_MAX_DEFAULT < SHARD_BYTES_MAX_DEFAULT);
 const _: () = assert!(RECEIVE_BUFFERS_DEFAULT.is_power_of_two());
 const _: () = assert!(EXECUTOR_TURN_INTERVAL_MS < QUIET_AFTER_MS);
+const _: () = assert!(
+    STORE_SEGMENT_SIZE_MIN <= STORE_SEGMENT_SIZE_DEFAULT && STORE_SEGMENT_SIZE_DEFAULT <= STORE_SEGMENT_SIZE_MAX
+);
+const _: () = assert!(STORE_SEGMENTS_MIN * STORE_SEGMENT_SIZE_DEFAULT <= STORE_SIZE_MAX_DEFAULT);
+const _: () = assert!(STORE_GROUP_BYTES_MAX * 2 <= STORE_BACKLOG_MAX);

@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         Command::Retained(args) => scenario::retained::run(args),
         Command::Slow(args) => scenario::slow::run(args),
         Command::Soak(args) => scenario::soak::run(args),
+        Command::Durable(args) => scenario::durable::run(args),
         Command::Site(args) => scenario::site::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Report(args) => report::files::run(args),

@@ -4,13 +4,13 @@ use crate::cli::{LoadArgs, TargetArgs};
 use crate::engine::dial::{Client, DialOptions, dial};
 use crate::engine::link::Link;
 use crate::engine::plan::Group;
-use crate::engine::worker::{Outcome, Pace, Progress, Timeline, Traffic, Worker};
+use crate::engine::worker::{Counts, Outcome, Pace, Progress, Timeline, Traffic, Worker};
 use crate::faults::Faults;
 use crate::measure::hdr_log::HdrFile;
 use crate::measure::latency::Latencies;
 use crate::mqtt::Session;
 use crate::report::{Report, write_files};
-use crate::watch::{BrokerBefore, Watch};
+use crate::watch::{BrokerBefore, Measured, Watch};
 use anyhow::Context;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::thread;
@@ -26,42 +26,18 @@ pub struct Plan {
 }
 
 /// Longer than any run. Not zero, which would switch it off: rumqttd refuses that.
-const KEEP_ALIVE_SECONDS: u16 = 18_000;
+pub const KEEP_ALIVE_SECONDS: u16 = 18_000;
 
 /// Runs a plan, prints and writes the report, and tells whether it passed.
 pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<bool> {
     prepare(target)?;
     let broker = target.broker_pid.map(BrokerBefore::take).transpose()?;
-    let mut hdr_file = load.hdr.as_deref().map(HdrFile::create).transpose()?;
-    let threads = load.threads.min(plan.groups.len());
-    let shares = share_groups(&plan.groups, threads);
-    let clients: Vec<Client> = shares.iter().flatten().flat_map(clients_of).collect();
+    let clients: Vec<Client> = plan.groups.iter().flat_map(clients_of).collect();
     let options = dial_options(target, clients.len(), load.qos, KEEP_ALIVE_SECONDS)?;
     let dialed = Instant::now();
-    let mut links = dial(&clients, &options)?.into_iter();
+    let links = dial(&clients, &options)?;
     let connect_seconds = dialed.elapsed().as_secs_f64();
-    let timeline = Timeline::begin(load.warmup, load.seconds, target.patience);
-    let progress: Vec<Progress> = shares.iter().map(|_| Progress::with_slices()).collect();
-    let run = std::process::id() ^ (timeline.start_ns as u32) << 16;
-    let mut workers = Vec::with_capacity(threads);
-    for (groups, progress) in shares.iter().zip(&progress) {
-        let share = groups.len() as f64 / plan.groups.len() as f64;
-        let pace = load.rate.map_or(Pace::Window(load.window), |rate| Pace::Rate(rate * share));
-        let traffic = Traffic { version: target.mqtt, pace, run, parts: 0 };
-        let links: Vec<Link> =
-            links.by_ref().take(groups.iter().map(|group| clients_of(group).count()).sum()).collect();
-        workers.push(Worker::new(traffic, timeline, progress, groups, links)?);
-    }
-    let hdr = hdr_file.as_mut().map(|file| (file, plan.title.as_str()));
-    let mut watch = Watch::new(&timeline, broker, &progress, hdr)?;
-    let outcomes = thread::scope(|scope| {
-        let handles: Vec<_> = workers.into_iter().map(|worker| scope.spawn(|| worker.run())).collect();
-        let watched = watch.run();
-        let outcomes: Vec<_> = handles.into_iter().map(|handle| handle.join().expect("a worker panicked")).collect();
-        watched.map(|()| outcomes)
-    })?;
-    let outcome = merge(outcomes)?;
-    let measured = watch.finish(&outcome)?;
+    let Driven { measured, outcome, .. } = drive(&plan, links, Counts::Arrivals, None, load, target, broker)?;
     let report = Report {
         scenario: plan.scenario,
         title: plan.title,
@@ -93,6 +69,51 @@ pub fn run(plan: Plan, load: &LoadArgs, target: &TargetArgs) -> anyhow::Result<b
     Ok(!report.failed)
 }
 
+/// What came of a plan.
+pub struct Driven {
+    /// Number of the run, in every message.
+    pub run: u32,
+    pub measured: Measured,
+    pub outcome: Outcome,
+}
+
+/// Moves messages over connections that are open, in the order of the groups and of [`clients_of`], and watches.
+pub fn drive(
+    plan: &Plan,
+    links: Vec<Link>,
+    counts: Counts,
+    interval_seconds: Option<f64>,
+    load: &LoadArgs,
+    target: &TargetArgs,
+    broker: Option<BrokerBefore>,
+) -> anyhow::Result<Driven> {
+    let mut hdr_file = load.hdr.as_deref().map(HdrFile::create).transpose()?;
+    let threads = load.threads.min(plan.groups.len());
+    let shares = share_groups(&plan.groups, threads);
+    let mut links = links.into_iter();
+    let timeline = Timeline::begin(load.warmup, load.seconds, target.patience).with_intervals(interval_seconds);
+    let progress: Vec<Progress> = shares.iter().map(|_| Progress::with_slices()).collect();
+    let run = std::process::id() ^ (timeline.start_ns as u32) << 16;
+    let mut workers = Vec::with_capacity(threads);
+    for (groups, progress) in shares.iter().zip(&progress) {
+        let share = groups.len() as f64 / plan.groups.len() as f64;
+        let pace = load.rate.map_or(Pace::Window(load.window), |rate| Pace::Rate(rate * share));
+        let traffic = Traffic { version: target.mqtt, pace, run, counts, parts: 0 };
+        let links: Vec<Link> =
+            links.by_ref().take(groups.iter().map(|group| clients_of(group).count()).sum()).collect();
+        workers.push(Worker::new(traffic, timeline, progress, groups, links)?);
+    }
+    let hdr = hdr_file.as_mut().map(|file| (file, plan.title.as_str()));
+    let mut watch = Watch::new(&timeline, broker, &progress, hdr)?;
+    let outcomes = thread::scope(|scope| {
+        let handles: Vec<_> = workers.into_iter().map(|worker| scope.spawn(|| worker.run())).collect();
+        let watched = watch.run();
+        let outcomes: Vec<_> = handles.into_iter().map(|handle| handle.join().expect("a worker panicked")).collect();
+        watched.map(|()| outcomes)
+    })?;
+    let outcome = merge(outcomes)?;
+    Ok(Driven { run, measured: watch.finish(&outcome)?, outcome })
+}
 /// The first level of all topics of this run. Runs that share a broker do not hear each other.
 pub fn topic_prefix() -> String {
     format!("load/{}", std::process::id())
@@ -164,6 +185,7 @@ fn merge(outcomes: Vec<std::io::Result<Outcome>>) -> anyhow::Result<Outcome> {
         latencies: Latencies::new(),
         send_delays: Latencies::new(),
         parts: Vec::new(),
+        sent: Vec::new(),
         faults: Faults::default(),
         first_fault: None,
     };
@@ -171,6 +193,7 @@ fn merge(outcomes: Vec<std::io::Result<Outcome>>) -> anyhow::Result<Outcome> {
         let outcome = outcome?;
         merged.latencies.add(&outcome.latencies);
         merged.send_delays.add(&outcome.send_delays);
+        merged.sent.extend(outcome.sent);
         merged.faults.add(&outcome.faults);
         merged.first_fault = merged.first_fault.or(outcome.first_fault);
     }

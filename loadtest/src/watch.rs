@@ -3,6 +3,7 @@
 
 use crate::engine::worker::{Outcome, Progress, Timeline};
 use crate::measure::cpu::CpuSample;
+use crate::measure::disk::written_bytes;
 use crate::measure::family::Family;
 use crate::measure::hdr_log::{HdrFile, HdrLog};
 use crate::measure::intervals::{Collector, Interval};
@@ -75,6 +76,8 @@ struct Reading {
     published: u64,
     own: CpuSample,
     broker: Option<CpuSample>,
+    /// Bytes that the broker had written to disk.
+    written_bytes: Option<u64>,
 }
 
 /// How long after an interval its slices are looked for: a worker sleeps up to 20 ms.
@@ -182,6 +185,7 @@ impl<'a> Watch<'a> {
             published: sum(|progress| progress.published.load(Ordering::Relaxed)),
             own: CpuSample::of(&self.own)?,
             broker: self.family.as_ref().map(CpuSample::of).transpose()?,
+            written_bytes: self.family.as_ref().and_then(written_bytes),
             at: Instant::now(),
         })
     }
@@ -240,7 +244,9 @@ impl<'a> Watch<'a> {
         };
         let delivered = last.delivered - first.delivered;
         let per_message = |count: u64| (delivered > 0).then(|| count as f64 / delivered as f64);
+        let written = last.written_bytes.zip(first.written_bytes).map(|(now, before)| now.saturating_sub(before));
         Some(BrokerReport {
+            written_bytes_per_message: written.and_then(per_message),
             cpu_us_per_message: per_message(cpu.running_ns)? / 1_000.0,
             cpu_cores: load.broker_cpu_cores?,
             waiting_cores: cores(cpu.waiting_ns, first, last),

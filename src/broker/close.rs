@@ -1,12 +1,13 @@
 //! Connections end here, whoever ends them, and sessions with them or after them.
 
-use super::{CloseReason, ConnectionId, DropReason, Event, Millis, Shard, TimerKey, client_hash_of};
+use super::batch::StoreOp;
+use super::{CloseReason, ConnectionId, DropReason, Event, Millis, NEVER, Shard, TimerKey, client_hash_of};
 use crate::codec::encode;
 use crate::codec::{Disconnect, ReasonCode, UserProperties, Version, Violation};
 use crate::connection::{Connection, Phase};
 use crate::limits::LINGER_MS;
 use crate::routing::SessionKey;
-use crate::session::Delivery;
+use crate::session::{Content, Delivery};
 
 impl Shard {
     /// DISCONNECT (section 3.14).
@@ -152,21 +153,24 @@ impl Shard {
         if expiry_s == 0 {
             return self.end_session(key);
         }
-        session.expires_at = (expiry_s != u32::MAX).then(|| now + u64::from(expiry_s) * 1_000);
+        session.expires_at = if expiry_s == u32::MAX { NEVER } else { now + u64::from(expiry_s) * 1_000 };
         let due_now = session.will.as_ref().is_some_and(|will| will.delay_s == 0);
         if due_now {
             self.publish_will(key);
-        } else if let Some(will) = self.session_mut(key).and_then(|session| session.will.as_mut()) {
-            will.due_at = Some(now + u64::from(will.delay_s) * 1_000);
+        } else {
+            if let Some(will) = session.will.as_mut() {
+                will.due_at = Some(now + u64::from(will.delay_s) * 1_000);
+            }
+            self.keep_session(key);
         }
         self.arm_session_timer(key);
     }
 
     /// One timer for what comes first: the will, or the session's end.
-    fn arm_session_timer(&mut self, key: SessionKey) {
+    pub(super) fn arm_session_timer(&mut self, key: SessionKey) {
         let Some(session) = self.session_mut(key) else { return };
         let will_at = session.will.as_ref().and_then(|will| will.due_at);
-        let deadline = [will_at, session.expires_at].into_iter().flatten().min();
+        let deadline = Some(will_at.unwrap_or(NEVER).min(session.expires_at)).filter(|deadline| *deadline != NEVER);
         let (earlier, generation) = (session.timer.take(), session.generation);
         if let Some(earlier) = earlier {
             self.wheel.cancel(earlier);
@@ -193,7 +197,7 @@ impl Shard {
         let Some(session) = self.session_mut(key).filter(|session| session.generation == generation) else { return };
         session.timer = None;
         let will_is_due = session.will.as_ref().and_then(|will| will.due_at).is_some_and(|at| at <= now);
-        if session.expires_at.is_some_and(|at| at <= now) {
+        if session.expires_at <= now {
             let client_id = session.client_id.to_string();
             self.counters.sessions_expired += 1;
             self.event(Event::SessionExpired { client_id });
@@ -208,6 +212,9 @@ impl Shard {
     /// Ends a session without a connection: its will is published at the latest now ([MQTT-3.1.2-8]), its subscriptions go, and what it
     /// was still to get goes to other members of its shared subscriptions or is counted as dropped.
     pub(super) fn end_session(&mut self, key: SessionKey) {
+        let store_id = self.store_id(key);
+        // What goes to members on other shards is there before it is gone here.
+        let began_ticket = store_id != 0 && self.begin_ticket();
         if self.session(key).is_some_and(|session| session.will.is_some()) {
             self.publish_will(key);
         }
@@ -221,6 +228,9 @@ impl Shard {
         for filter in subscriptions.iter() {
             self.remove_subscription(key, filter);
         }
+        let spilled =
+            self.session(key).and_then(|session| session.flow.as_ref()).map_or(0, |flow| flow.spilled.messages);
+        self.counters.dropped[DropReason::SessionEnded as usize] += spilled;
         let undelivered = self.take_undelivered(key);
         for (delivery, was_sent) in undelivered {
             self.held_bytes -= delivery.message.release();
@@ -234,6 +244,12 @@ impl Shard {
                 _ => {}
             }
         }
+        if store_id != 0 {
+            self.keep(StoreOp::EndSession { id: store_id });
+        }
+        if began_ticket {
+            self.end_ticket();
+        }
         let Some(session) = self.sessions.remove(key.0) else { return };
         let sessions = &self.sessions;
         let is_it = |known: &SessionKey| *known == key;
@@ -246,7 +262,11 @@ impl Shard {
         let mut undelivered = Vec::new();
         if let Some(mut flow) = session.flow.take() {
             let ids: Vec<u16> = flow.in_flight.iter().map(|(packet_id, _)| packet_id).collect();
-            undelivered.extend(ids.iter().filter_map(|id| flow.in_flight.settle(*id)).map(|delivery| (delivery, true)));
+            let slots = ids.iter().filter_map(|id| flow.in_flight.settle(*id));
+            undelivered.extend(slots.filter_map(|content| match content {
+                Content::Delivery(delivery) => Some((delivery, true)),
+                Content::Received(_) => None,
+            }));
             undelivered.extend(std::iter::from_fn(|| flow.queue.pop()).map(|delivery| (delivery, false)));
         }
         if let Some(replays) = session.replays.take() {

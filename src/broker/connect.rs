@@ -3,7 +3,7 @@
 use rand::RngCore;
 
 use super::home::{hash, shard_of};
-use super::{CloseReason, ConnectionId, Event, Shard, client_hash_of};
+use super::{CloseReason, ConnectionId, Event, NEVER, STORE_KEYS, Shard, client_hash_of};
 use crate::codec::encode;
 use crate::codec::frame::Frame;
 use crate::codec::{ConnAck, ConnAckProperties, Connect, Qos, ReasonCode, Version, Violation};
@@ -122,16 +122,23 @@ impl Shard {
             let why = "the CONNACK is larger than the client's Maximum Packet Size";
             return self.refuse(id, Refused { reason: ReasonCode::PacketTooLarge, why });
         }
-        let (key, session_present) = match self.take_session(client_id, packet.clean_start) {
+        let kept_before = self.durability.kept;
+        let (key, session_present) = match self.take_session(client_id, packet.clean_start, expiry_s) {
             Ok(taken) => taken,
             Err(refused) => return self.refuse(id, refused),
         };
         connack.session_present = session_present;
+        if self.settings.persistence && expiry_s != 0 && self.store_id(key) == 0 {
+            let store_id = self.next_stamp();
+            if let Some(session) = self.session_mut(key) {
+                session.store_id = store_id;
+            }
+        }
         let will = packet.will.as_ref().map(|will| self.will_from(will, hash(&self.settings, client_id)));
         let Some(session) = self.session_mut(key) else { return };
         session.connection = Some(id);
         session.expiry_s = expiry_s;
-        session.expires_at = None;
+        session.expires_at = NEVER;
         session.will = will;
         session.drops_reported = 0;
         let timer = session.timer.take();
@@ -152,6 +159,11 @@ impl Shard {
             self.wheel.cancel(timer);
         }
         self.arm_keep_alive(id);
+        self.keep_session(key);
+        // A client that comes back must reach what waits for it also while the store does not accept.
+        if self.durability.accepting || !session_present {
+            self.cork(id, self.gate_since(kept_before));
+        }
         self.write(id, |connection, out| {
             encode::connack(out, connection.version, &connack, connection.packet_size_max);
         });
@@ -178,7 +190,12 @@ impl Shard {
 
     /// The client's session, an earlier one if there is one and the client wants it; true if it is an earlier one. An earlier
     /// connection of the session ends here ([MQTT-3.1.4-3]).
-    fn take_session(&mut self, client_id: &str, clean_start: bool) -> Result<(SessionKey, bool), Refused> {
+    fn take_session(
+        &mut self,
+        client_id: &str,
+        clean_start: bool,
+        expiry_s: u32,
+    ) -> Result<(SessionKey, bool), Refused> {
         let client_hash = hash(&self.settings, client_id);
         if let Some(key) = self.find_session(client_id, client_hash) {
             match self.session(key).and_then(|session| session.connection) {
@@ -197,6 +214,10 @@ impl Shard {
                 return Ok((key, true));
             }
             self.end_session(key);
+        }
+        if self.settings.persistence && expiry_s != 0 && !self.durability.accepting {
+            self.count_bound(client_id, STORE_KEYS);
+            return Err(Refused { reason: ReasonCode::QuotaExceeded, why: "the server cannot keep a session now" });
         }
         if self.sessions.len() >= self.settings.sessions_max.div_ceil(self.shards) {
             self.count_bound(client_id, "limits.sessions_max");

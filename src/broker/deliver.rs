@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::batch::Progress;
 use super::publication::{Form, NotWritten, Publication, write_publish};
 use super::settings::QueuePolicy;
 use super::{CloseReason, ConnectionId, DropReason, Shard};
@@ -10,7 +11,7 @@ use crate::codec::{Qos, ReasonCode, SubscriptionOptions};
 use crate::connection::{Connection, Output};
 use crate::limits::OUTPUT_HIGH_WATER;
 use crate::routing::SessionKey;
-use crate::session::{Awaits, Delivery, GroupName, InFlight, Session};
+use crate::session::{Awaits, Content, Delivery, GroupName};
 
 /// How one session gets a publication.
 #[derive(Clone, Copy)]
@@ -66,16 +67,22 @@ impl Shard {
             && match (&session.flow, terms.qos) {
                 (None, _) => true,
                 (Some(flow), Qos::AtMostOnce) => !flow.queue.has_qos0(),
-                (Some(flow), _) => !flow.queue.has_acknowledged() && flow.in_flight.has_room(window),
+                (Some(flow), _) => !flow.has_acknowledged() && flow.in_flight.has_room(window),
             };
         if !is_clear {
             return self.enqueue(key, delivery(publication, terms));
         }
-        let (packet_id, held) = match terms.qos {
-            Qos::AtMostOnce => (0, 0),
-            _ => put_in_flight(session, delivery(publication, terms)),
+        let packet_id = match terms.qos {
+            Qos::AtMostOnce => 0,
+            _ => {
+                let delivery = delivery(publication, terms);
+                self.held_bytes += delivery.message.hold();
+                match self.put_in_flight(key, delivery) {
+                    Some(packet_id) => packet_id,
+                    None => return,
+                }
+            }
         };
-        self.held_bytes += held;
         let form = Form {
             qos: terms.qos,
             retain: terms.retain,
@@ -125,15 +132,44 @@ impl Shard {
     /// Ends a slot of the in-flight window and gives its bytes back to the budget.
     pub(super) fn settle(&mut self, key: SessionKey, packet_id: u16) {
         let flow = self.sessions.get_mut(key.0).and_then(|session| session.flow.as_mut());
-        if let Some(delivery) = flow.and_then(|flow| flow.in_flight.settle(packet_id)) {
-            self.held_bytes -= delivery.message.release();
+        if let Some(content) = flow.and_then(|flow| flow.in_flight.settle(packet_id)) {
+            self.held_bytes -= content.delivery().map_or(0, |delivery| delivery.message.release());
+            self.forget_entry(key, content.entry());
         }
     }
 
+    /// Adds a message, that is held already, to the window. `None` if it is not to be sent now: it waits there until it is durable, or
+    /// behind others that do.
+    #[inline]
+    fn put_in_flight(&mut self, key: SessionKey, delivery: Delivery) -> Option<u16> {
+        let session = self.sessions.get_mut(key.0)?;
+        if session.store_id != 0 {
+            return self.put_kept_in_flight(key, delivery);
+        }
+        let awaits = awaits(delivery.qos);
+        session.flow_mut().in_flight.push(delivery, awaits)
+    }
+
+    #[cold]
+    fn put_kept_in_flight(&mut self, key: SessionKey, mut delivery: Delivery) -> Option<u16> {
+        let sequence = self.sessions.get_mut(key.0)?.flow_mut().in_flight.next_sequence();
+        let gate = self.keep_entry(key, &mut delivery, Progress::InFlight { sequence });
+        let awaits = awaits(delivery.qos);
+        let is_open = self.durability.is_open(gate);
+        let in_flight = &mut self.sessions.get_mut(key.0)?.flow_mut().in_flight;
+        if is_open {
+            return in_flight.push(delivery, awaits);
+        }
+        in_flight.push_gated(delivery, awaits, gate);
+        self.pump_when(gate, key);
+        None
+    }
+
     /// Puts a message at the end of the session's queue, within the bounds of the client and of the shard.
-    pub(super) fn enqueue(&mut self, key: SessionKey, delivery: Delivery) {
+    pub(super) fn enqueue(&mut self, key: SessionKey, mut delivery: Delivery) {
         let size = delivery.message.size();
-        if self.held_bytes + size > self.settings.shard_bytes_max {
+        let spills = self.must_spill(key, &delivery);
+        if !spills && self.held_bytes + size > self.settings.shard_bytes_max {
             return self.count_drop(Some(key), DropReason::ShardFull);
         }
         while !self.queue_has_room(key, size) {
@@ -144,6 +180,7 @@ impl Shard {
                         return self.count_drop(Some(key), DropReason::QueueFullNewest);
                     };
                     self.held_bytes -= oldest.message.release();
+                    self.forget_entry(key, oldest.entry);
                     self.count_drop(Some(key), DropReason::QueueFullOldest);
                 }
                 QueuePolicy::DropNewest => return self.count_drop(Some(key), DropReason::QueueFullNewest),
@@ -153,6 +190,10 @@ impl Shard {
                 }
             }
         }
+        if spills {
+            return self.spill(key, delivery);
+        }
+        self.keep_entry(key, &mut delivery, Progress::Queued);
         let Some(session) = self.sessions.get_mut(key.0) else { return };
         self.held_bytes += delivery.message.hold();
         session.flow_mut().queue.push(delivery);
@@ -162,8 +203,8 @@ impl Shard {
         let Some(flow) = self.session(key).and_then(|session| session.flow.as_ref()) else {
             return size <= self.settings.queued_bytes_max && self.settings.queued_messages_max > 0;
         };
-        flow.queue.len() < self.settings.queued_messages_max
-            && flow.queue.bytes() + size <= self.settings.queued_bytes_max
+        flow.waiting() < self.settings.queued_messages_max
+            && flow.waiting_bytes() + size <= self.settings.queued_bytes_max
     }
 
     /// Closes the connections whose queues have passed their bound, where the configuration says so.
@@ -181,31 +222,44 @@ impl Shard {
 
     /// Sends what a session has waiting, as far as its client takes it: first what a lost connection left unacknowledged,
     /// then the queue, then further retained messages.
+    #[inline]
     pub(super) fn pump(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get(key.0) else { return };
+        // Mostly there is nothing: this is asked after each acknowledgement and each output.
+        let is_idle = session.replays.is_none() && session.flow.as_ref().is_none_or(|flow| !flow.has_unsent());
+        if !is_idle {
+            self.pump_waiting(key);
+        }
+    }
+
+    fn pump_waiting(&mut self, key: SessionKey) {
         while let Some((id, next)) = self.next_to_send(key) {
             match next {
                 Next::PubRel(packet_id) => {
                     self.write(id, |_, out| encode::ack_success(out, AckKind::PubRel, packet_id));
                 }
-                Next::Again(packet_id, delivery) => self.send_delivery(key, id, &delivery, packet_id, true),
+                Next::Unsent(packet_id, delivery, again) => self.send_delivery(key, id, &delivery, packet_id, again),
                 Next::Queued(delivery) => {
                     let packet_id = match delivery.qos {
                         Qos::AtMostOnce => {
                             self.held_bytes -= delivery.message.release();
-                            0
+                            Some(0)
                         }
                         // It stays held: by the window now, no longer by the queue.
-                        _ => {
-                            let Some(session) = self.session_mut(key) else { return };
-                            let awaits = awaits(delivery.qos);
-                            session.flow_mut().in_flight.push(delivery.clone(), awaits)
-                        }
+                        _ => self.put_in_flight(key, delivery.clone()),
                     };
-                    self.send_delivery(key, id, &delivery, packet_id, false);
+                    if let Some(packet_id) = packet_id {
+                        self.send_delivery(key, id, &delivery, packet_id, false);
+                    }
                 }
             }
         }
-        if self.session(key).is_some_and(|session| session.replays.is_some()) {
+        let Some(session) = self.session(key) else { return };
+        let has_replays = session.replays.is_some();
+        if session.flow.as_ref().is_some_and(|flow| flow.spilled.messages > 0) {
+            self.request_spilled(key);
+        }
+        if has_replays {
             self.advance_replay(key);
         }
     }
@@ -231,10 +285,12 @@ impl Shard {
         if !takes_more(connection) {
             return None;
         }
-        if let Some((packet_id, slot)) = flow.in_flight.next_unsent(connection.send_window) {
-            let next = match &slot.delivery {
-                Some(delivery) => Next::Again(packet_id, delivery.clone()),
-                None => Next::PubRel(packet_id),
+        let durability = &self.durability;
+        let unsent = flow.in_flight.next_unsent(connection.send_window, |gate| durability.is_open(gate));
+        if let Some(unsent) = unsent {
+            let next = match &unsent.slot.content {
+                Content::Delivery(delivery) => Next::Unsent(unsent.packet_id, delivery.clone(), unsent.again),
+                Content::Received(_) => Next::PubRel(unsent.packet_id),
             };
             return Some((id, next));
         }
@@ -248,7 +304,7 @@ impl Shard {
     /// The session has a connection, and what it was sent so far has been taken.
     pub(super) fn has_room(&self, key: SessionKey) -> bool {
         let Some(session) = self.session(key) else { return false };
-        let is_clear = session.flow.as_ref().is_none_or(|flow| flow.queue.is_empty());
+        let is_clear = session.flow.as_ref().is_none_or(|flow| flow.waiting() == 0);
         let connection = session.connection.and_then(|id| self.connection(id));
         is_clear && connection.is_some_and(takes_more)
     }
@@ -257,8 +313,8 @@ impl Shard {
 enum Next {
     /// The second half of a QoS 2 flow.
     PubRel(u16),
-    /// A message that an earlier connection left unacknowledged.
-    Again(u16, Delivery),
+    /// A message of the window, and whether an earlier connection left it unacknowledged.
+    Unsent(u16, Delivery, bool),
     Queued(Delivery),
 }
 
@@ -274,14 +330,6 @@ fn awaits(qos: Qos) -> Awaits {
     }
 }
 
-/// Adds to the window; returns the packet identifier and the bytes that the shard's budget is charged with.
-fn put_in_flight(session: &mut Session, delivery: Delivery) -> (u16, usize) {
-    let held = delivery.message.hold();
-    let awaits = awaits(delivery.qos);
-    let in_flight: &mut InFlight = &mut session.flow_mut().in_flight;
-    (in_flight.push(delivery, awaits), held)
-}
-
 pub(super) fn delivery(publication: &Publication<'_>, terms: Terms<'_>) -> Delivery {
     Delivery {
         message: publication.message().clone(),
@@ -289,5 +337,6 @@ pub(super) fn delivery(publication: &Publication<'_>, terms: Terms<'_>) -> Deliv
         retain: terms.retain,
         subscription_ids: terms.subscription_ids.into(),
         group: terms.group.cloned(),
+        entry: 0,
     }
 }

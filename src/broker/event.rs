@@ -28,10 +28,12 @@ pub enum DropReason {
     RefusedByReceiver,
     /// The bound of retained messages or bytes was reached; the message was delivered, but is not kept.
     RetainedFull,
+    /// The store does not accept: the message was delivered, but is not retained.
+    StoreFull,
 }
 
 impl DropReason {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::QueueFullNewest,
         Self::QueueFullOldest,
         Self::ShardFull,
@@ -42,7 +44,9 @@ impl DropReason {
         Self::NoMember,
         Self::RefusedByReceiver,
         Self::RetainedFull,
+        Self::StoreFull,
     ];
+
     /// The name under which it is counted.
     pub fn name(self) -> &'static str {
         match self {
@@ -56,6 +60,7 @@ impl DropReason {
             Self::NoMember => "no_member",
             Self::RefusedByReceiver => "refused_by_receiver",
             Self::RetainedFull => "retained_full",
+            Self::StoreFull => "store_full",
         }
     }
 }

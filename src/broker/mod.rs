@@ -1,18 +1,22 @@
 //! One shard's whole state, driven from outside.
 //!
 //! `handle_*` in, `poll_*` out. After any number of `handle_*` calls the driver polls until each returns `None`, in this order:
-//! [`Shard::poll_peer`], [`Shard::poll_transmit`], [`Shard::poll_close`], [`Shard::poll_event`]; then it may sleep until [`Shard::next_deadline`].
+//! [`Shard::poll_store`], [`Shard::poll_peer`], [`Shard::poll_transmit`], [`Shard::poll_close`], [`Shard::poll_event`]; then it may sleep until [`Shard::next_deadline`].
 //! Nothing here reads a clock, draws a random number or touches a socket.
 
 mod acknowledge;
+mod answers;
 mod authenticate;
 pub mod batch;
 mod close;
 mod connect;
 pub mod counters;
 mod deliver;
+mod durability;
 pub mod event;
+pub mod gate;
 mod home;
+mod keep;
 pub mod message;
 mod peer;
 pub mod peer_message;
@@ -22,11 +26,14 @@ mod receive;
 pub mod recovered;
 mod replay;
 pub mod report;
+mod restore;
 mod retain;
 pub mod settings;
 mod shared;
 mod slots;
 mod spare_buffers;
+mod spill;
+mod store_notice;
 mod subscribe;
 mod timeout;
 mod timer_key;
@@ -46,6 +53,7 @@ use crate::limits;
 use crate::routing::table::Table;
 use crate::routing::{Matches, RetainedTree, SessionKey, ShardIndex, TopicIndex};
 use crate::session::Session;
+use durability::Durability;
 use publication::Templates;
 use slots::Slots;
 use spare_buffers::SpareBuffers;
@@ -55,15 +63,24 @@ use timer_wheel::TimerWheel;
 pub use batch::{Batch, StoreOp};
 pub use counters::Counters;
 pub use event::{CloseReason, DropReason, Event};
+pub use gate::Gate;
 pub use home::{Home, home_of};
 pub use message::Message;
 pub use peer_message::PeerMessage;
 pub use recovered::{Recovered, RecoveredSession};
 pub use report::{Loaded, Report};
+pub use restore::{Interests, Partition, partition};
 pub use settings::{QueuePolicy, Settings};
+pub use store_notice::STORE_ACCEPTING_TOPIC;
+
+/// Keys of the configuration that decide when the store does not accept.
+const STORE_KEYS: &str = "storage.size_max, storage.free_space_min";
 
 /// Milliseconds of a clock that never goes back; its zero is the driver's choice.
 pub type Millis = u64;
+
+/// A time that does not come.
+pub const NEVER: Millis = Millis::MAX;
 
 /// A connection of this shard; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,13 +109,16 @@ pub struct Transmit {
     pub output: Output,
 }
 
-/// A SUBACK that waits until all shards know the filters.
+/// A SUBACK or UNSUBACK that waits until all shards know the filters, and the store.
 struct WaitingSubAck {
     sequence: u64,
     connection: ConnectionId,
     packet_id: u16,
     reasons: Vec<u8>,
     reason_string: Option<&'static str>,
+    gate: Gate,
+    /// It answers an UNSUBSCRIBE.
+    is_unsuback: bool,
 }
 
 /// One shard.
@@ -150,6 +170,8 @@ pub struct Shard {
     /// Sequence up to which every shard has applied this shard's interest.
     interest_in_force: u64,
 
+    durability: Durability,
+
     /// Reused, so that a publish does not allocate.
     matches: Matches,
     templates: Templates,
@@ -193,6 +215,7 @@ impl Shard {
             held_bytes: 0,
             retained_bytes: 0,
             interest_in_force: if shards == 1 { u64::MAX } else { 0 },
+            durability: Durability::default(),
             matches: Matches::default(),
             templates: Templates::default(),
             buffers: SpareBuffers::default(),

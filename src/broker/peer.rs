@@ -13,18 +13,28 @@ impl Shard {
     pub fn handle_peer(&mut self, from: ShardIndex, message: PeerMessage, now: Millis) {
         self.now = now;
         match message {
-            PeerMessage::Publish(message) => self.handle_peer_publish(message),
-            PeerMessage::PublishShared { share, filter, message, hops } => {
-                self.handle_publish_shared(&GroupName { share, filter }, message, hops);
+            PeerMessage::Publish { message, ticket } => {
+                self.begin_part(ticket);
+                self.handle_peer_publish(message);
+                self.end_part();
             }
-            PeerMessage::Retain(message) => self.keep_retained(Rc::new(message)),
-            PeerMessage::InterestAdd { filter, sequence } => {
-                self.index.add_interest(&filter, from);
+            PeerMessage::PublishShared { share, filter, message, hops, ticket } => {
+                self.begin_part(ticket);
+                self.handle_publish_shared(&GroupName { share, filter }, message, hops);
+                self.end_part();
+            }
+            PeerMessage::Retain { message, ticket } => {
+                self.begin_part(ticket);
+                self.keep_retained(Rc::new(message));
+                self.end_part();
+            }
+            PeerMessage::InterestAdd { filter, durable, sequence } => {
+                self.index.add_interest(&filter, from, durable);
                 self.acknowledge_interest(from, sequence);
             }
             PeerMessage::InterestRemove { filter } => self.index.remove_interest(&filter, from),
-            PeerMessage::GroupInterest { share, filter, connected, total, sequence } => {
-                self.index.set_group_interest(&share, &filter, from, connected, total);
+            PeerMessage::GroupInterest { share, filter, connected, total, durable, sequence } => {
+                self.index.set_group_interest(&share, &filter, from, connected, total, durable);
                 self.acknowledge_interest(from, sequence);
             }
             PeerMessage::InterestApplied { sequence } => self.handle_interest_applied(from, sequence),

@@ -3,21 +3,21 @@
 use super::Message;
 use crate::routing::SessionKey;
 
-/// One value in a shard's mailbox.
+/// One value in a shard's mailbox. A message with a `ticket` that is not 0 is answered to the store: see [`batch`](super::batch).
 #[derive(Clone, Debug)]
 pub enum PeerMessage {
     /// For all local subscribers of its topic that are not members of a group.
-    Publish(Message),
+    Publish { message: Message, ticket: u64 },
     /// For one local member of the group.
-    PublishShared { share: Box<str>, filter: Box<str>, message: Message, hops: u8 },
+    PublishShared { share: Box<str>, filter: Box<str>, message: Message, hops: u8, ticket: u64 },
     /// Keep (or with an empty payload: forget) the retained message of this topic.
-    Retain(Message),
-    /// The sender has its first subscriber of this filter.
-    InterestAdd { filter: Box<str>, sequence: u64 },
+    Retain { message: Message, ticket: u64 },
+    /// The sender has its first subscriber of this filter, or (`durable`) its first whose session is kept.
+    InterestAdd { filter: Box<str>, durable: bool, sequence: u64 },
     /// The sender has no subscriber of this filter any more.
     InterestRemove { filter: Box<str> },
-    /// The sender's members of this group; 0 of 0 when it has none any more.
-    GroupInterest { share: Box<str>, filter: Box<str>, connected: u32, total: u32, sequence: u64 },
+    /// The sender's members of this group, and whether the session of one may be kept; 0 of 0 when it has none any more.
+    GroupInterest { share: Box<str>, filter: Box<str>, connected: u32, total: u32, durable: bool, sequence: u64 },
     /// The receiver's `InterestAdd` and `GroupInterest` up to this sequence are in force at the sender.
     InterestApplied { sequence: u64 },
     /// The next retained messages that match, after a topic.
@@ -35,7 +35,7 @@ impl PeerMessage {
     /// that its interest is in force finds, in every partition, the retained messages published before that.
     pub fn class(&self) -> usize {
         match self {
-            Self::Publish(_) | Self::PublishShared { .. } => 0,
+            Self::Publish { .. } | Self::PublishShared { .. } => 0,
             Self::InterestApplied { .. } => 2,
             _ => 1,
         }

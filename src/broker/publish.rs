@@ -4,13 +4,32 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::batch::StoreOp;
 use super::message::STAMP_SHARD_SHIFT;
 use super::publication::Publication;
-use super::{ConnectionId, Millis, PeerMessage, Shard};
+use super::{CloseReason, ConnectionId, Gate, Millis, PeerMessage, STORE_KEYS, Shard};
 use crate::codec::encode::{self, AckKind};
 use crate::codec::properties::write_forwardable;
 use crate::codec::{Ack, AckProperties, Publish, Qos, ReasonCode, Version, Violation};
 use crate::routing::{Matches, SessionKey};
+use crate::session::Unreleased;
+
+/// Which messages are routed while the store does not accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admit {
+    /// Those that need not be kept.
+    IfKeepable,
+    /// All: nobody could be told, or send it again.
+    Always,
+}
+
+/// What became of a message.
+pub(super) struct Routed {
+    /// Somebody wants it.
+    pub matched: bool,
+    /// It has a ticket, that the caller ends.
+    pub began_ticket: bool,
+}
 
 impl Shard {
     /// PUBLISH (section 3.3). `shared` is what the packet's bytes are a part of, if they may be kept by reference.
@@ -40,9 +59,9 @@ impl Shard {
         let publisher_hash = session.client_hash;
         if packet.qos == Qos::ExactlyOnce {
             let unreleased = session.flow.as_ref().map_or(&[][..], |flow| &flow.unreleased);
-            if unreleased.contains(&packet.packet_id) {
+            if unreleased.iter().any(|known| known.packet_id == packet.packet_id) {
                 // A repetition: it was published when it first came ([MQTT-4.3.3-10]).
-                return self.acknowledge(id, AckKind::PubRec, packet.packet_id, ReasonCode::Success, None);
+                return self.acknowledge_in_turn(id, AckKind::PubRec, packet.packet_id);
             }
             // Before 5.0 a client cannot know a bound; the number of packet identifiers is one.
             let unreleased_max = match self.connection(id).map(|connection| connection.version) {
@@ -74,18 +93,47 @@ impl Shard {
         publication.publisher = Some(key);
         publication.publisher_hash = publisher_hash;
         publication.stamp = self.next_stamp();
-        let matched = self.route(&publication);
-
-        let reason = if matched { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
+        let before = self.durability.kept;
+        let Some(routed) = self.route(&publication, Admit::IfKeepable) else {
+            return self.refuse_to_keep(id, packet);
+        };
+        if packet.qos == Qos::ExactlyOnce {
+            self.note_unreleased(key, packet.packet_id, before);
+        }
+        let gate = if packet.qos == Qos::AtMostOnce { Gate::OPEN } else { self.gate_since(before) };
+        if routed.began_ticket {
+            self.end_ticket();
+        }
+        let reason = if routed.matched { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
         match packet.qos {
             Qos::AtMostOnce => {}
-            Qos::AtLeastOnce => self.acknowledge(id, AckKind::PubAck, packet.packet_id, reason, None),
-            Qos::ExactlyOnce => {
-                if let Some(session) = self.session_mut(key) {
-                    session.flow_mut().unreleased.push(packet.packet_id);
-                }
-                self.acknowledge(id, AckKind::PubRec, packet.packet_id, reason, None);
-            }
+            Qos::AtLeastOnce => self.acknowledge_when(gate, id, AckKind::PubAck, packet.packet_id, reason),
+            Qos::ExactlyOnce => self.acknowledge_when(gate, id, AckKind::PubRec, packet.packet_id, reason),
+        }
+    }
+
+    /// From here on a publish with this packet identifier is a repetition, also after a crash, if the message itself is kept.
+    fn note_unreleased(&mut self, key: SessionKey, packet_id: u16, kept_before: u64) {
+        let session = self.store_id(key);
+        let kept = session != 0 && (self.durability.kept != kept_before || self.durability.has_parts());
+        if kept {
+            self.keep(StoreOp::Unreleased { session, packet_id });
+        }
+        if let Some(session) = self.session_mut(key) {
+            session.flow_mut().unreleased.push(Unreleased { packet_id, kept });
+        }
+    }
+
+    /// The store does not accept, and the message would have to be kept: a 5.0 client is told so; an older one, which cannot
+    /// be told, loses its connection, and sends the message again over its next one.
+    fn refuse_to_keep(&mut self, id: ConnectionId, packet: &Publish<'_>) {
+        self.count_bound(&self.client_id_of(id), STORE_KEYS);
+        let is_told = self.connection(id).is_some_and(|connection| connection.version == Version::V5_0);
+        let kind = if packet.qos == Qos::AtLeastOnce { AckKind::PubAck } else { AckKind::PubRec };
+        if is_told {
+            self.acknowledge_when(Gate::OPEN, id, kind, packet.packet_id, ReasonCode::QuotaExceeded);
+        } else {
+            self.close(id, CloseReason::ByServer(ReasonCode::QuotaExceeded), None);
         }
     }
 
@@ -132,16 +180,17 @@ impl Shard {
     }
 
     fn refuse_payload_format(&mut self, id: ConnectionId, packet: &Publish<'_>) {
-        let why = Some("the payload is declared UTF-8 (Payload Format Indicator 1) and is not");
-        match packet.qos {
-            Qos::AtMostOnce => self.fail(id, Violation::PayloadNotUtf8),
-            Qos::AtLeastOnce => {
-                self.acknowledge(id, AckKind::PubAck, packet.packet_id, ReasonCode::PayloadFormatInvalid, why);
-            }
-            Qos::ExactlyOnce => {
-                self.acknowledge(id, AckKind::PubRec, packet.packet_id, ReasonCode::PayloadFormatInvalid, why);
-            }
+        let kind = match packet.qos {
+            Qos::AtMostOnce => return self.fail(id, Violation::PayloadNotUtf8),
+            Qos::AtLeastOnce => AckKind::PubAck,
+            Qos::ExactlyOnce => AckKind::PubRec,
+        };
+        let reason = ReasonCode::PayloadFormatInvalid;
+        if self.connection(id).is_some_and(|connection| connection.answers > 0) {
+            return self.acknowledge_when(Gate::OPEN, id, kind, packet.packet_id, reason);
         }
+        let why = Some("the payload is declared UTF-8 (Payload Format Indicator 1) and is not");
+        self.acknowledge(id, kind, packet.packet_id, reason, why);
     }
 
     /// Answers a packet of a QoS flow. Before 5.0 a reason cannot be told: an error is then no answer's business, and the plain
@@ -165,14 +214,31 @@ impl Shard {
         });
     }
 
-    /// Sends a message to all who want it, here and on other shards, and keeps it if it is to be retained. True if anybody
-    /// wants it.
-    pub(super) fn route(&mut self, publication: &Publication<'_>) -> bool {
+    /// Sends a message to all who want it, here and on other shards, and keeps it if it is to be retained. `None` if it would have to
+    /// be kept and cannot be, and is for that not to be routed.
+    pub(super) fn route(&mut self, publication: &Publication<'_>, admit: Admit) -> Option<Routed> {
         let mut matches = std::mem::take(&mut self.matches);
         self.index.matches(publication.topic, &mut matches);
+        let mut began_ticket = false;
+        if self.settings.persistence && publication.qos > Qos::AtMostOnce {
+            let concerns_others = publication.retain
+                || !matches.durable_shards.is_empty()
+                || matches.groups.iter().any(|group| self.index.group_is_durable_elsewhere(*group));
+            if !self.durability.accepting && admit == Admit::IfKeepable {
+                let is_kept = concerns_others
+                    || !matches.groups.is_empty()
+                    || matches.local.iter().any(|it| self.store_id(it.session) != 0);
+                if is_kept {
+                    self.matches = matches;
+                    return None;
+                }
+            }
+            began_ticket = concerns_others && self.begin_ticket();
+        }
         self.deliver_to_matches(publication, &matches);
         for shard in matches.shards.iter() {
-            self.send_to_peer(shard, PeerMessage::Publish(publication.message_for_peer()));
+            let ticket = if matches.durable_shards.contains(shard) { self.ticket_for_peer() } else { 0 };
+            self.send_to_peer(shard, PeerMessage::Publish { message: publication.message_for_peer(), ticket });
         }
         for group in &matches.groups {
             self.deliver_to_group(*group, publication, 0, false);
@@ -182,7 +248,7 @@ impl Shard {
         if publication.retain {
             self.retain(publication.message());
         }
-        matched
+        Some(Routed { matched, began_ticket })
     }
 
     /// Delivers to this shard's subscribers, members of groups excepted.
@@ -204,9 +270,14 @@ impl Shard {
         interval_s.map(|interval_s| self.now + u64::from(interval_s) * 1_000)
     }
 
-    /// Names a publish over all shards, in the order of this shard.
+    /// Names a publish over all shards, in the order of this shard; and other things that need a name.
     pub(super) fn next_stamp(&mut self) -> u64 {
+        u64::from(self.own.0) << STAMP_SHARD_SHIFT | self.next_counter()
+    }
+
+    /// Ascends on this shard, over restarts, too.
+    pub(super) fn next_counter(&mut self) -> u64 {
         self.stamp += 1;
-        u64::from(self.own.0) << STAMP_SHARD_SHIFT | self.stamp
+        self.stamp
     }
 }

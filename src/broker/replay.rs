@@ -7,6 +7,7 @@
 
 use std::rc::Rc;
 
+use super::batch::Progress;
 use super::deliver::{Terms, delivery};
 use super::publication::Publication;
 use super::{DropReason, Message, PeerMessage, Shard};
@@ -180,6 +181,8 @@ impl Shard {
                 several: false,
             };
             self.send_or_queue(key, &Publication::from_message(&held.message), terms);
+            // It has a new entry now, behind those of the retained messages that went before it.
+            self.forget_entry(key, held.entry);
         }
     }
 
@@ -191,7 +194,7 @@ impl Shard {
 
     /// Keeps a live message until the retained ones have come, within the bounds of the client's queue.
     pub(super) fn hold_behind_retained(&mut self, key: SessionKey, publication: &Publication<'_>, terms: Terms<'_>) {
-        let delivery = delivery(publication, terms);
+        let mut delivery = delivery(publication, terms);
         let size = delivery.message.size();
         let is_over_shard_bound = self.held_bytes + size > self.settings.shard_bytes_max;
         let (messages_max, bytes_max) = (self.settings.queued_messages_max, self.settings.queued_bytes_max);
@@ -202,8 +205,10 @@ impl Shard {
         if replays.held.len() >= messages_max || replays.held_bytes + size > bytes_max {
             return self.count_drop(Some(key), DropReason::QueueFullNewest);
         }
-        let held = delivery.message.hold();
-        replays.hold(delivery);
-        self.held_bytes += held;
+        self.keep_entry(key, &mut delivery, Progress::Queued);
+        self.held_bytes += delivery.message.hold();
+        if let Some(replays) = self.session_mut(key).and_then(|session| session.replays.as_mut()) {
+            replays.hold(delivery);
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
+use super::batch::StoreOp;
 use super::home::{hash, shard_of};
-use super::{DropReason, Message, PeerMessage, Shard};
+use super::{DropReason, Message, PeerMessage, STORE_KEYS, Shard};
+use crate::codec::Qos;
 use crate::limits::{RETAINED_BATCH, RETAINED_STEPS};
 use crate::routing::ShardIndex;
 use crate::routing::retained::Search;
@@ -22,7 +24,8 @@ impl Shard {
         if partition == self.own {
             self.keep_retained(message.clone());
         } else {
-            self.send_to_peer(partition, PeerMessage::Retain(Message::clone(message)));
+            let ticket = if message.qos == Qos::AtMostOnce { 0 } else { self.ticket_for_peer() };
+            self.send_to_peer(partition, PeerMessage::Retain { message: Message::clone(message), ticket });
         }
     }
 
@@ -32,23 +35,51 @@ impl Shard {
     }
 
     pub(super) fn keep_retained(&mut self, message: Rc<Message>) {
-        let former = if message.payload().is_empty() {
-            self.retained.remove(message.topic())
-        } else {
-            let size = message.size();
-            let former_size = self.retained.get(message.topic()).map(|former| former.size());
-            if !self.retained_has_room(former_size, size) {
-                self.count_bound("", "limits.retained_messages_max, limits.retained_bytes_max");
-                // The former message is not the topic's last value any more: better none than a stale one.
-                let former = self.retained.remove(message.topic());
-                self.retained_bytes -= former.map_or(0, |former| former.size());
-                return self.count_drop(None, DropReason::RetainedFull);
-            }
-            self.retained_bytes += size;
-            let topic = message.topic().to_owned();
-            self.retained.insert(&topic, message)
-        };
-        self.retained_bytes -= former.map_or(0, |former| former.size());
+        if message.payload().is_empty() {
+            return self.forget_retained(message.topic());
+        }
+        let size = message.size();
+        let former_size = self.retained.get(message.topic()).map(|former| former.size());
+        let is_in_bounds = self.retained_has_room(former_size, size);
+        let is_kept = self.is_topic_kept(message.topic());
+        // One that is acknowledged was let in where it was published; this shard may have heard earlier that the store is full.
+        let is_let_in = !is_kept || self.durability.accepting || message.qos > Qos::AtMostOnce;
+        if !is_in_bounds || !is_let_in {
+            let (keys, reason) = match is_in_bounds {
+                false => ("limits.retained_messages_max, limits.retained_bytes_max", DropReason::RetainedFull),
+                true => (STORE_KEYS, DropReason::StoreFull),
+            };
+            self.count_bound("", keys);
+            // The former message is not the topic's last value any more: better none than a stale one.
+            self.forget_retained(message.topic());
+            return self.count_drop(None, reason);
+        }
+        if is_kept {
+            self.keep_message(&message);
+            self.keep(StoreOp::Retain { stamp: message.stamp });
+        }
+        self.put_retained(message);
+    }
+
+    /// Puts a message in its topic's place.
+    pub(super) fn put_retained(&mut self, message: Rc<Message>) {
+        self.retained_bytes += message.size();
+        let topic = message.topic().to_owned();
+        let former = self.retained.insert(&topic, message);
+        self.note_forgotten(former);
+    }
+
+    fn forget_retained(&mut self, topic: &str) {
+        let former = self.retained.remove(topic);
+        self.note_forgotten(former);
+    }
+
+    fn note_forgotten(&mut self, former: Option<Rc<Message>>) {
+        let Some(former) = former else { return };
+        self.retained_bytes -= former.size();
+        if self.is_topic_kept(former.topic()) {
+            self.keep(StoreOp::Forget { stamp: former.stamp });
+        }
     }
 
     /// Each partition has its share of the bounds; hashing spreads topics evenly.
@@ -85,8 +116,7 @@ impl Shard {
             }
         }
         for topic in expired {
-            let former = self.retained.remove(&topic);
-            self.retained_bytes -= former.map_or(0, |former| former.size());
+            self.forget_retained(&topic);
         }
         found
     }

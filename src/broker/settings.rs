@@ -32,6 +32,8 @@ pub struct Settings {
     pub receive_maximum: u16,
     pub queued_messages_max: usize,
     pub queued_bytes_max: usize,
+    /// Bytes of queued QoS 1 and 2 messages of one kept session that are in memory; those behind them are on disk only.
+    pub queue_memory_max: usize,
     pub shard_bytes_max: usize,
     pub queue_policy: QueuePolicy,
     /// QoS 0 messages for a session that is away are queued too.
@@ -48,6 +50,10 @@ pub struct Settings {
     pub message_expiry_max_s: Option<u32>,
     pub topic_alias_max: u16,
     pub topic_alias_out_max: u16,
+    /// There is a store: sessions with an expiry, what waits for them, and retained messages are kept.
+    pub persistence: bool,
+    /// Acknowledgements do not wait until the store has what they acknowledge.
+    pub acknowledge_unsynced: bool,
     pub maximum_qos: Qos,
     pub retain_available: bool,
     pub wildcard_subscription_available: bool,
@@ -74,6 +80,7 @@ impl Default for Settings {
             receive_maximum: limits::RECEIVE_MAXIMUM_DEFAULT,
             queued_messages_max: limits::QUEUED_MESSAGES_MAX_DEFAULT,
             queued_bytes_max: limits::QUEUED_BYTES_MAX_DEFAULT,
+            queue_memory_max: limits::QUEUE_MEMORY_MAX_DEFAULT,
             shard_bytes_max: limits::SHARD_BYTES_MAX_DEFAULT,
             queue_policy: QueuePolicy::DropNewest,
             queue_qos0: false,
@@ -88,6 +95,8 @@ impl Default for Settings {
             message_expiry_max_s: None,
             topic_alias_max: limits::TOPIC_ALIAS_MAX_DEFAULT,
             topic_alias_out_max: limits::TOPIC_ALIAS_OUT_MAX_DEFAULT,
+            persistence: false,
+            acknowledge_unsynced: false,
             maximum_qos: Qos::ExactlyOnce,
             retain_available: true,
             wildcard_subscription_available: true,

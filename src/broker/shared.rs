@@ -11,7 +11,7 @@ use super::publication::Publication;
 use super::{DropReason, Message, PeerMessage, Shard};
 use crate::codec::topic::Filter;
 use crate::limits::SHARED_HOPS_MAX;
-use crate::routing::{Choice, GroupId, MemberState, SessionKey, Strategy, Subscription};
+use crate::routing::{Choice, GroupId, MemberState, SessionKey, ShardIndex, Strategy, Subscription};
 use crate::session::{Awaits, Delivery, GroupName};
 
 impl Shard {
@@ -31,18 +31,22 @@ impl Shard {
             }
             Choice::Shard(shard) if hops < SHARED_HOPS_MAX => {
                 let (share, filter) = self.index.group_name(group);
-                let message = PeerMessage::PublishShared {
-                    share: share.into(),
-                    filter: filter.into(),
-                    message: Message::clone(publication.message()),
-                    hops,
-                };
-                self.send_to_peer(shard, message);
+                let name = GroupName { share: share.into(), filter: filter.into() };
+                self.send_to_group(shard, name, Message::clone(publication.message()), hops);
             }
             // The shard that chose this one did not know yet that its members have left.
             Choice::Nobody if is_sent_here => self.deliver_to_group(group, publication, hops, false),
             Choice::Shard(_) | Choice::Nobody => self.count_drop(None, DropReason::NoMember),
         }
+    }
+
+    /// Leaves the choice of a member to another shard.
+    fn send_to_group(&mut self, shard: ShardIndex, name: GroupName, message: Message, hops: u8) {
+        let group = self.index.group(&name.share, &name.filter);
+        let is_durable = group.is_some_and(|group| self.index.group_is_durable_elsewhere(group));
+        let ticket = if is_durable || self.durability.is_part() { self.ticket_for_peer() } else { 0 };
+        let GroupName { share, filter } = name;
+        self.send_to_peer(shard, PeerMessage::PublishShared { share, filter, message, hops, ticket });
     }
 
     /// Delivers a message that was a group's already to one of its members.
@@ -81,11 +85,12 @@ impl Shard {
         }
         let group = self.index.group(share, filter);
         let (connected, total) = group.map_or((0, 0), |group| self.index.group_counts(group));
+        let durable = self.durability.announced.contains(&hash(&self.settings, &format!("$share/{share}/{filter}")));
         self.interest_sequence += 1;
         let sequence = self.interest_sequence;
         for shard in self.other_shards() {
             let (share, filter) = (share.into(), filter.into());
-            self.send_to_peer(shard, PeerMessage::GroupInterest { share, filter, connected, total, sequence });
+            self.send_to_peer(shard, PeerMessage::GroupInterest { share, filter, connected, total, durable, sequence });
         }
     }
 
@@ -108,9 +113,13 @@ impl Shard {
             self.index.set_connected(&name.share, &name.filter, key, false);
             self.announce_group(&name.share, &name.filter);
         }
+        if self.session(key).is_none_or(|session| session.flow.is_none()) {
+            return;
+        }
+        let began_ticket = self.begin_ticket();
         let Some(flow) = self.session_mut(key).and_then(|session| session.flow.as_mut()) else { return };
         let candidates = flow.in_flight.iter().filter_map(|(packet_id, slot)| {
-            let delivery = slot.delivery.as_ref()?;
+            let delivery = slot.content.delivery()?;
             let moves = slot.awaits == Awaits::PubAck && delivery.group.is_some();
             moves.then_some((packet_id, delivery.clone()))
         });
@@ -124,9 +133,13 @@ impl Shard {
         for delivery in queued {
             if self.move_to_other_member(key, &delivery) {
                 self.held_bytes -= delivery.message.release();
+                self.forget_entry(key, delivery.entry);
             } else if let Some(session) = self.session_mut(key) {
                 session.flow_mut().queue.push(delivery);
             }
+        }
+        if began_ticket {
+            self.end_ticket();
         }
     }
 
@@ -146,9 +159,7 @@ impl Shard {
                 true
             }
             Choice::Shard(shard) => {
-                let (share, filter) = (name.share.clone(), name.filter.clone());
-                let message = Message::clone(message);
-                self.send_to_peer(shard, PeerMessage::PublishShared { share, filter, message, hops: 0 });
+                self.send_to_group(shard, GroupName::clone(&name), Message::clone(message), 0);
                 true
             }
             Choice::Nobody => false,

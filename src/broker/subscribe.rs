@@ -1,6 +1,8 @@
 //! SUBSCRIBE (section 3.8) and the SUBACK that leaves when every shard knows the filters.
 
-use super::{ConnectionId, PeerMessage, Shard, WaitingSubAck};
+use super::batch::StoreOp;
+use super::home::hash;
+use super::{ConnectionId, PeerMessage, STORE_KEYS, Shard, WaitingSubAck};
 use crate::codec::encode;
 use crate::codec::topic::Filter;
 use crate::codec::{AckProperties, ReasonCode, RetainHandling, SubAck, Subscribe, SubscriptionOptions, Violation};
@@ -20,6 +22,7 @@ impl Shard {
             return self.fail(id, Violation::SubscriptionIdentifierNotAvailable);
         }
         let bridge = self.connection(id).is_some_and(|connection| connection.bridge);
+        let before = self.durability.kept;
         let mut reasons = Vec::with_capacity(packet.filters.len());
         let mut reason_string = None;
         let mut replays = Vec::new();
@@ -56,12 +59,15 @@ impl Shard {
             }
         }
         let sequence = if self.shards == 1 { 0 } else { self.interest_sequence };
-        let suback = WaitingSubAck { sequence, connection: id, packet_id: packet.packet_id, reasons, reason_string };
-        if sequence > self.interest_in_force {
-            self.waiting_subacks.push_back(suback);
-        } else {
-            self.send_suback(&suback);
-        }
+        self.acknowledge_subscriptions(WaitingSubAck {
+            sequence,
+            connection: id,
+            packet_id: packet.packet_id,
+            reasons,
+            reason_string,
+            gate: self.gate_since(before),
+            is_unsuback: false,
+        });
         for (filter, subscription) in replays {
             self.start_replay(key, filter, subscription, sequence);
         }
@@ -71,26 +77,36 @@ impl Shard {
     /// Puts one subscription into the index and the session; true if the session did not have this filter.
     fn add_subscription(&mut self, key: SessionKey, whole: &str, subscription: Subscription) -> Result<bool, Refusal> {
         let filter = self.check_filter(whole)?;
-        let subscriptions_max = self.settings.subscriptions_max;
+        let (subscriptions_max, is_accepting) = (self.settings.subscriptions_max, self.durability.accepting);
         let Some(session) = self.session_mut(key) else { return Ok(false) };
         if session.subscriptions.len() >= subscriptions_max && !session.subscriptions.contains(whole) {
             let client_id = session.client_id.to_string();
             self.count_bound(&client_id, "limits.subscriptions_max");
             return Err(Refusal { reason: ReasonCode::QuotaExceeded, why: "the client has too many subscriptions" });
         }
+        let store_id = session.store_id;
+        if store_id != 0 && !is_accepting {
+            let client_id = session.client_id.to_string();
+            self.count_bound(&client_id, STORE_KEYS);
+            return Err(Refusal { reason: ReasonCode::QuotaExceeded, why: "the server cannot keep it now" });
+        }
         session.subscriptions.insert(whole);
+        let is_news = store_id != 0 && self.is_news_of_kept(whole);
+        if store_id != 0 {
+            self.keep(StoreOp::Subscription { session: store_id, filter: whole.into(), subscription });
+        }
         match filter.share {
             Some(share) => {
                 let subscribed = self.index.join(share, filter.filter, key, subscription);
-                if subscribed.new {
+                if subscribed.new || is_news {
                     self.announce_group(share, filter.filter);
                 }
                 Ok(subscribed.new)
             }
             None => {
                 let subscribed = self.index.subscribe(filter.filter, key, subscription);
-                if subscribed.first_on_shard {
-                    self.announce_interest(filter.filter);
+                if subscribed.first_on_shard || is_news {
+                    self.announce_interest(filter.filter, is_news);
                 }
                 Ok(subscribed.new)
             }
@@ -115,22 +131,42 @@ impl Shard {
         Ok(filter)
     }
 
-    fn announce_interest(&mut self, filter: &str) {
+    /// The other shards do not know yet that a kept session of this shard subscribes to this filter, `$share/name/` included.
+    fn is_news_of_kept(&mut self, whole: &str) -> bool {
+        let hash = hash(&self.settings, whole);
+        self.shards > 1 && self.durability.announced.insert(hash)
+    }
+
+    fn announce_interest(&mut self, filter: &str, durable: bool) {
         if self.shards == 1 {
             return;
         }
         self.interest_sequence += 1;
         let sequence = self.interest_sequence;
         for shard in self.other_shards() {
-            self.send_to_peer(shard, PeerMessage::InterestAdd { filter: filter.into(), sequence });
+            self.send_to_peer(shard, PeerMessage::InterestAdd { filter: filter.into(), durable, sequence });
         }
     }
 
-    /// SUBACKs whose filters every shard has applied leave.
+    /// Answers now, or when the filters are in force everywhere and durable.
+    pub(super) fn acknowledge_subscriptions(&mut self, suback: WaitingSubAck) {
+        if suback.sequence <= self.interest_in_force && self.durability.is_open(suback.gate) {
+            self.send_suback(&suback);
+        } else {
+            self.waiting_subacks.push_back(suback);
+        }
+    }
+
+    /// SUBACKs whose filters every shard has applied, and the store, leave.
     pub(super) fn send_waiting_subacks(&mut self) {
         let in_force = self.interest_in_force;
-        while let Some(suback) = self.waiting_subacks.pop_front_if(|suback| suback.sequence <= in_force) {
-            self.send_suback(&suback);
+        while let Some(suback) = self.waiting_subacks.front()
+            && suback.sequence <= in_force
+            && self.durability.is_open(suback.gate)
+        {
+            if let Some(suback) = self.waiting_subacks.pop_front() {
+                self.send_suback(&suback);
+            }
         }
     }
 
@@ -143,7 +179,8 @@ impl Shard {
             let reason_string = suback.reason_string.filter(|_| connection.problem_information);
             let properties = AckProperties { reason_string, ..AckProperties::default() };
             let packet = SubAck { packet_id: suback.packet_id, reasons: &suback.reasons, properties };
-            encode::suback(out, connection.version, &packet, connection.packet_size_max);
+            let encode = if suback.is_unsuback { encode::unsuback } else { encode::suback };
+            encode(out, connection.version, &packet, connection.packet_size_max);
         });
     }
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::publication::Publication;
+use super::publish::Admit;
 use super::{Message, Shard};
 use crate::codec::Will as WillPacket;
 use crate::codec::properties::write_forwardable;
@@ -33,6 +34,11 @@ impl Shard {
         let message = Rc::new(message);
         let mut publication = Publication::from_message(&message);
         publication.publisher = Some(key);
-        self.route(&publication);
+        let routed = self.route(&publication, Admit::Always);
+        // In the same breath as what the will brings to kept sessions: a crash must neither lose nor repeat it.
+        self.keep_session(key);
+        if routed.is_some_and(|routed| routed.began_ticket) {
+            self.end_ticket();
+        }
     }
 }

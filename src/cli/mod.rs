@@ -1,7 +1,7 @@
 //! The command line: what can be said there, and who does it.
 //!
-//! `serve` (also without a command) runs the broker, `check-config` reads a configuration, `pub` and `sub` are clients
-//! with the flags of mosquitto_pub and mosquitto_sub.
+//! `serve` (also without a command) runs the broker, `check-config` reads a configuration, `store` looks into a data
+//! directory, `pub` and `sub` are clients with the flags of mosquitto_pub and mosquitto_sub.
 
 mod check_config;
 mod client;
@@ -11,6 +11,7 @@ mod logging;
 mod properties;
 mod publish;
 mod serve;
+mod store;
 mod subscribe;
 
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Command {
     Serve(serve::ServeOptions),
     /// Say whether a configuration file is good, and show every key as it would be in force
     CheckConfig(check_config::CheckConfigOptions),
+    /// Look into a data directory that no broker uses
+    Store(store::StoreOptions),
     /// Publish messages; the flags are those of mosquitto_pub
     #[command(name = "pub", disable_help_flag = true)]
     Publish(Box<publish::PublishOptions>),
@@ -55,6 +58,7 @@ pub fn run() -> ExitCode {
         None => serve::run(&command_line.serve),
         Some(Command::Serve(options)) => serve::run(&options),
         Some(Command::CheckConfig(options)) => check_config::run(&options),
+        Some(Command::Store(options)) => store::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Subscribe(options)) => subscribe::run(&options),
     }

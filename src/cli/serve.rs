@@ -24,6 +24,15 @@ pub struct ServeOptions {
     /// CPUs to pin the shards to, such as 0-3,8, or auto
     #[arg(long, value_name = "LIST")]
     cpus: Option<String>,
+    /// Directory of the store [default: $STATE_DIRECTORY, or ./ringmq-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// When acknowledgements leave: commit, "interval = 100ms" or memory
+    #[arg(long, value_name = "MODE")]
+    durability: Option<String>,
+    /// Keep nothing on disk: a restart forgets sessions and retained messages
+    #[arg(long, conflicts_with_all = ["data_dir", "durability"])]
+    no_persistence: bool,
     /// Least severe lines of the log: off, error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
@@ -78,7 +87,8 @@ fn announce(server: &Server) {
         shards = summary.shards,
         cpus = %cpus.collect::<Vec<_>>().join(","),
         connections_max = summary.connections_max,
-        durability = "in-memory",
+        durability = %summary.storage.as_ref().map_or("none".to_owned(), |storage| storage.durability.to_string()),
+        data_dir = summary.storage.as_ref().map(|storage| tracing::field::display(storage.dir.display())),
         "ringmq {} is ready",
         env!("CARGO_PKG_VERSION")
     );
@@ -102,6 +112,9 @@ fn configuration(options: &ServeOptions) -> Result<Config, ExitCode> {
     flag("--listen", "listen", &(!options.listen.is_empty()).then(|| options.listen.join(",")));
     flag("--shards", "runtime.shards", &options.shards);
     flag("--cpus", "runtime.cpus", &options.cpus);
+    flag("--data-dir", "storage.dir", &options.data_dir);
+    flag("--durability", "storage.durability", &options.durability);
+    flag("--no-persistence", "storage.persistence", &options.no_persistence.then(|| "false".to_owned()));
     flag("--log", "log.level", &options.log);
     flag("--log-format", "log.format", &options.log_format);
     let loaded = config::load(&sources).map_err(|error| {

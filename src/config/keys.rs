@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::listen::{parse_listen, show_listen};
 use super::placement::{set_cpus, set_idle, show_cpus, show_idle};
+use super::storage::{set_dir, set_durability, show_dir, show_durability};
 use super::value::{Problem, Value, show_duration, show_size};
 use super::{Config, LogFormat, LogLevel};
 use crate::broker::settings::QueuePolicy;
@@ -68,6 +69,20 @@ macro_rules! size {
                 Ok(())
             },
             show: |config| show_size(config.runtime.settings.$field as u64),
+        }
+    };
+}
+
+/// A setting of the storage that is a number of bytes.
+macro_rules! storage_size {
+    ($field:ident, $range:expr) => {
+        Key {
+            name: concat!("storage.", stringify!($field)),
+            set: |config, value| {
+                config.runtime.storage.$field = value.size($range)?;
+                Ok(())
+            },
+            show: |config| show_size(config.runtime.storage.$field),
         }
     };
 }
@@ -200,6 +215,13 @@ static KEYS: &[Key] = &[
         },
         show: |config| config.runtime.mailbox_high_water.to_string(),
     },
+    switch!("storage", persistence),
+    Key { name: "storage.dir", set: set_dir, show: show_dir },
+    Key { name: "storage.durability", set: set_durability, show: show_durability },
+    storage_size!(size_max, (limits::STORE_SEGMENTS_MIN * limits::STORE_SEGMENT_SIZE_MIN) as i128..=SIZE_MAX),
+    storage_size!(segment_size, limits::STORE_SEGMENT_SIZE_MIN as i128..=limits::STORE_SEGMENT_SIZE_MAX as i128),
+    storage_size!(free_space_min, 0..=SIZE_MAX),
+    size!("storage", queue_memory_max: usize, 64 << 10..=SIZE_MAX),
     size!("limits", packet_size_max: u32, 64..=limits::PACKET_SIZE_PROTOCOL_MAX as i128),
     size!("limits", connect_size_max: u32, 64..=limits::PACKET_SIZE_PROTOCOL_MAX as i128),
     Key {
@@ -381,6 +403,11 @@ mod tests {
             message_expiry_max = "90s"
             queue_policy = "drop-oldest"
             packet_size_max = "256KiB"
+            [storage]
+            persistence = false
+            dir = "C:\\data \"1\""
+            durability = "interval = 250ms"
+            size_max = "1GiB"
             [mqtt]
             maximum_qos = 1
             shared_strategy = "round-robin"
@@ -406,7 +433,8 @@ mod tests {
             let stem = field.trim_end_matches("_ms").trim_end_matches("_s");
             let known = keys().iter().any(|key| key.name.ends_with(&format!(".{stem}")));
             // The seed is drawn at every start: a seed that is known lets strangers choose where they hash to.
-            assert!(known || field == "hash_seed", "{field} has no key");
+            // And whether acknowledgements wait is one of the values of storage.durability.
+            assert!(known || ["hash_seed", "acknowledge_unsynced"].contains(&field), "{field} has no key");
         }
     }
 

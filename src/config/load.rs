@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use super::error::{ConfigError, Mistake, Origin};
 use super::value::{Problem, Value};
-use super::{Config, keys, rules};
+use super::{Config, keys, rules, storage};
 
 /// Where values come from; a later field goes before an earlier one.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         loaded: Loaded { config: Config::default(), origins: HashMap::new(), doubtful_variables: Vec::new() },
         mistakes: Vec::new(),
     };
+    storage::take_environment(&mut loading.loaded.config, &sources.environment);
     if let Some((path, text)) = &sources.file {
         loading.file(path, text);
     }
@@ -226,6 +227,8 @@ mod tests {
     fn keys_that_contradict_each_other_are_refused() {
         let told = mistakes("[limits]\nshard_bytes_max = \"2MiB\"\n");
         assert!(told[0].starts_with("test.toml:2: limits.shard_bytes_max"), "{told:?}");
+        let told = mistakes("[storage]\nsize_max = \"32MiB\"\n");
+        assert!(told[0].starts_with("test.toml:2: storage.size_max: 4 segments of"), "{told:?}");
         let told = mistakes("[runtime]\nshards = 3\ncpus = [0, 1]\n");
         assert!(told[0].starts_with("test.toml:3: runtime.cpus: 2 CPUs"), "{told:?}");
     }

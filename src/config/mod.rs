@@ -9,11 +9,13 @@ mod listen;
 mod load;
 mod placement;
 mod rules;
+mod storage;
 mod value;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use crate::broker::Settings;
 use crate::runtime::RuntimeConfig;
 
 pub use error::{ConfigError, Mistake, Origin};
@@ -28,10 +30,13 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Listens on this machine only: whoever can connect may do everything.
+    /// Listens on this machine only, because whoever can connect may do everything, and keeps in `./ringmq-data` what was
+    /// acknowledged. A program that embeds the server may not want that: [`Broker::builder`](crate::Broker::builder) writes nothing
+    /// unless it is told where.
     fn default() -> Self {
         let listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, listen::PORT))];
-        Self { runtime: RuntimeConfig { listen, ..RuntimeConfig::default() }, log: LogConfig::default() }
+        let settings = Settings { persistence: true, ..Settings::default() };
+        Self { runtime: RuntimeConfig { listen, settings, ..RuntimeConfig::default() }, log: LogConfig::default() }
     }
 }
 

@@ -3,7 +3,9 @@
 use super::Config;
 use super::value::{Problem, show_size};
 use crate::broker::Settings;
+use crate::limits;
 use crate::runtime::ShardCount;
+use crate::storage::StorageConfig;
 
 /// Rules between two keys: the two, the one to complain about first, and what is wrong.
 pub fn check_together(config: &Config) -> Vec<([&'static str; 2], Problem)> {
@@ -32,6 +34,21 @@ pub fn check_together(config: &Config) -> Vec<([&'static str; 2], Problem)> {
                     show_size(shard_bytes_max as u64)
                 ),
                 "lower it, or raise limits.shard_bytes_max",
+            ),
+        ));
+    }
+    let StorageConfig { size_max, segment_size, .. } = config.runtime.storage;
+    if segment_size * limits::STORE_SEGMENTS_MIN > size_max {
+        problems.push((
+            ["storage.segment_size", "storage.size_max"],
+            Problem::new(
+                format!(
+                    "{} segments of {} are more than storage.size_max, {}",
+                    limits::STORE_SEGMENTS_MIN,
+                    show_size(segment_size),
+                    show_size(size_max)
+                ),
+                "lower it, or raise storage.size_max",
             ),
         ));
     }

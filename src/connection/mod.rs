@@ -48,6 +48,8 @@ pub struct Connection {
     pub timer: Option<TimerId>,
     pub partial: Partial,
     pub output: Output,
+    /// Acknowledgements that wait until what they acknowledge is durable.
+    pub answers: u32,
     /// Bytes of the `Transmit` on its way.
     pub sending_len: usize,
     pub aliases_in: Option<Box<AliasesIn>>,
@@ -99,6 +101,7 @@ impl Connection {
             timer: None,
             partial: Partial::default(),
             output: Output::default(),
+            answers: 0,
             sending_len: 0,
             aliases_in: None,
             aliases_out: None,

@@ -17,7 +17,7 @@ pub struct Listener {
     pub sockets: Vec<OwnedFd>,
 }
 
-/// Listens on `address` with `count` sockets. With port 0 the first one chooses and the others share it.
+/// Takes `address` with `count` sockets. With port 0 the first one chooses and the others share it.
 pub fn bind_shared(address: SocketAddr, count: usize) -> io::Result<Listener> {
     claim(address)?;
     let first = bind(address)?;
@@ -27,6 +27,18 @@ pub fn bind_shared(address: SocketAddr, count: usize) -> io::Result<Listener> {
         sockets.push(bind(address)?.into());
     }
     Ok(Listener { address, sockets })
+}
+
+impl Listener {
+    /// From now on the kernel completes connections.
+    pub fn listen(&self) -> io::Result<()> {
+        // Another server may have taken the address as long as nobody listened.
+        claim(self.address)?;
+        for socket in &self.sockets {
+            socket2::SockRef::from(socket).listen(BACKLOG)?;
+        }
+        Ok(())
+    }
 }
 
 /// Fails if anybody listens there already. With SO_REUSEPORT a second server of the same user would not fail: it would
@@ -48,7 +60,6 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
     // Accepted sockets inherit it: no system call for each.
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
     Ok(socket)
 }
 
@@ -78,13 +89,23 @@ mod tests {
     #[test]
     fn a_taken_port_is_an_error_even_with_reuse_port() {
         let listener = bind_shared("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        listener.listen().unwrap();
         let error = bind_shared(listener.address, 1).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     }
 
     #[test]
+    fn of_two_that_took_an_address_one_listens() {
+        let first = bind_shared("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let second = bind_shared(first.address, 2).unwrap();
+        second.listen().unwrap();
+        assert_eq!(first.listen().unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
     fn accepted_sockets_send_without_delay() {
         let listener = bind_shared("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        listener.listen().unwrap();
         let _client = std::net::TcpStream::connect(listener.address).unwrap();
         let (accepted, _) = socket2::SockRef::from(&listener.sockets[0]).accept().unwrap();
         assert!(accepted.tcp_nodelay().unwrap());

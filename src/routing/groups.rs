@@ -82,6 +82,8 @@ pub(super) struct Remote {
     pub shard: ShardIndex,
     pub connected: u32,
     pub total: u32,
+    /// The session of one of them may be kept.
+    pub durable: bool,
     /// What it is owed in choices by turn.
     pub credit: i64,
 }
@@ -123,14 +125,17 @@ impl Group {
     }
 
     /// What another shard says of its members; 0 and 0 forgets it.
-    pub fn set_remote(&mut self, shard: ShardIndex, connected: u32, total: u32) {
+    pub fn set_remote(&mut self, shard: ShardIndex, connected: u32, total: u32, durable: bool) {
         match self.remotes.binary_search_by_key(&shard, |remote| remote.shard) {
             Ok(index) if total == 0 => {
                 self.remotes.remove(index);
             }
-            Ok(index) => (self.remotes[index].connected, self.remotes[index].total) = (connected, total),
+            Ok(index) => {
+                let remote = &mut self.remotes[index];
+                (remote.connected, remote.total, remote.durable) = (connected, total, durable);
+            }
             Err(_) if total == 0 => {}
-            Err(index) => self.remotes.insert(index, Remote { shard, connected, total, credit: 0 }),
+            Err(index) => self.remotes.insert(index, Remote { shard, connected, total, durable, credit: 0 }),
         }
     }
 

@@ -68,6 +68,8 @@ pub struct Matches {
     pub subscription_ids: Vec<u32>,
     /// Other shards with an interest that is not a shared subscription.
     pub shards: ShardSet,
+    /// Those of them that may have subscribers whose sessions are kept.
+    pub durable_shards: ShardSet,
     /// Groups with at least one member on any shard.
     pub groups: Vec<GroupId>,
     scratch: Scratch,
@@ -130,10 +132,10 @@ impl TopicIndex {
         Some(Removed { last_on_shard })
     }
 
-    /// Another shard has at least one subscriber of `filter`.
-    pub fn add_interest(&mut self, filter: &str, shard: ShardIndex) {
+    /// Another shard has at least one subscriber of `filter`; with `durable` one whose session is kept, until it says that it has none.
+    pub fn add_interest(&mut self, filter: &str, shard: ShardIndex, durable: bool) {
         debug_assert_ne!(shard, self.own);
-        self.target(filter).add_shard(shard);
+        self.target(filter).add_shard(shard, durable);
     }
 
     /// Another shard has no subscriber of `filter` any more.
@@ -144,17 +146,19 @@ impl TopicIndex {
     /// All that `topic` goes to. Clears `out` first. Wildcards at the first level do not match topics that begin with `$`
     /// ([MQTT-4.7.2-1]).
     pub fn matches(&self, topic: &str, out: &mut Matches) {
-        let Matches { local, subscription_ids, shards, groups, scratch } = out;
+        let Matches { local, subscription_ids, shards, durable_shards, groups, scratch } = out;
         let Scratch { walk, places, merge } = scratch;
         local.clear();
         subscription_ids.clear();
         groups.clear();
         places.clear();
         let mut interested = ShardSet::default();
+        let mut durable = ShardSet::default();
         let mut note_interest = |target: &Target| {
-            let (shards, target_groups) = target.interest();
-            interested = interested.union(shards);
-            groups.extend_from_slice(target_groups);
+            let Some(interest) = target.interest() else { return };
+            interested = interested.union(interest.shards);
+            durable = durable.union(interest.durable);
+            groups.extend_from_slice(interest.groups);
         };
 
         let exact = self.exact.get(topic);
@@ -168,6 +172,7 @@ impl TopicIndex {
             }
         });
         *shards = interested;
+        *durable_shards = durable;
 
         let exact = exact.filter(|target| !target.members().is_empty());
         match (exact, places.as_slice()) {
@@ -215,14 +220,23 @@ impl TopicIndex {
     }
 
     /// How many members of the group another shard has, and how many of them are connected; 0 and 0 forgets the shard.
-    pub fn set_group_interest(&mut self, share: &str, filter: &str, shard: ShardIndex, connected: u32, total: u32) {
+    /// With `durable` the session of one of them may be kept.
+    pub fn set_group_interest(
+        &mut self,
+        share: &str,
+        filter: &str,
+        shard: ShardIndex,
+        connected: u32,
+        total: u32,
+        durable: bool,
+    ) {
         debug_assert_ne!(shard, self.own);
         let id = match self.groups.find(share, filter) {
             Some(id) => id,
             None if total == 0 => return,
             None => self.group_or_new(share, filter),
         };
-        self.groups.get_mut(id).set_remote(shard, connected.min(total), total);
+        self.groups.get_mut(id).set_remote(shard, connected.min(total), total, durable);
         self.forget_if_empty(id);
     }
 
@@ -252,6 +266,11 @@ impl TopicIndex {
     pub fn group_is_attended(&self, group: GroupId) -> bool {
         let group = self.groups.get(group);
         group.connected > 0 || group.remotes.iter().any(|remote| remote.connected > 0)
+    }
+
+    /// Whether the session of a member on another shard may be kept.
+    pub fn group_is_durable_elsewhere(&self, group: GroupId) -> bool {
+        self.groups.get(group).remotes.iter().any(|remote| remote.durable)
     }
 
     /// Chooses who gets a message of `group`: a member here, or a shard. Connected members come before those that

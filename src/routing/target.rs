@@ -13,8 +13,8 @@ pub(super) enum Target {
     Empty,
     /// One session of this shard and nothing else.
     One(Member),
-    /// One other shard and nothing else.
-    Elsewhere(ShardIndex),
+    /// One other shard and nothing else; whether it may have a session that is kept.
+    Elsewhere(ShardIndex, bool),
     Many(Box<Crowd>),
 }
 
@@ -22,7 +22,18 @@ pub(super) enum Target {
 pub(super) struct Crowd {
     members: Members,
     shards: ShardSet,
+    /// Those of them that may have sessions that are kept.
+    durable: ShardSet,
     groups: Vec<GroupId>,
+}
+
+/// Who is interested in a filter besides this shard's sessions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Interest<'a> {
+    pub shards: ShardSet,
+    /// Those of them that may have sessions that are kept.
+    pub durable: ShardSet,
+    pub groups: &'a [GroupId],
 }
 
 const _: () = assert!(size_of::<Target>() == 16);
@@ -37,7 +48,7 @@ impl Target {
     #[inline]
     pub fn members(&self) -> &[Member] {
         match self {
-            Self::Empty | Self::Elsewhere(_) => &[],
+            Self::Empty | Self::Elsewhere(..) => &[],
             Self::One(member) => std::slice::from_ref(member),
             Self::Many(crowd) => crowd.members.as_slice(),
         }
@@ -47,7 +58,7 @@ impl Target {
     #[inline]
     pub fn position(&self, session: SessionKey) -> Option<usize> {
         match self {
-            Self::Empty | Self::Elsewhere(_) => None,
+            Self::Empty | Self::Elsewhere(..) => None,
             Self::One(member) => (member.0 == session).then_some(0),
             Self::Many(crowd) => crowd.members.position(session),
         }
@@ -55,11 +66,14 @@ impl Target {
 
     /// Other shards that are interested, and groups.
     #[inline]
-    pub fn interest(&self) -> (ShardSet, &[GroupId]) {
+    pub fn interest(&self) -> Option<Interest<'_>> {
         match self {
-            Self::Empty | Self::One(_) => (ShardSet::default(), &[]),
-            Self::Elsewhere(shard) => (ShardSet(1 << shard.0), &[]),
-            Self::Many(crowd) => (crowd.shards, &crowd.groups),
+            Self::Empty | Self::One(_) => None,
+            Self::Elsewhere(shard, durable) => {
+                let shards = ShardSet(1 << shard.0);
+                Some(Interest { shards, durable: if *durable { shards } else { ShardSet::default() }, groups: &[] })
+            }
+            Self::Many(crowd) => Some(Interest { shards: crowd.shards, durable: crowd.durable, groups: &crowd.groups }),
         }
     }
 
@@ -98,19 +112,26 @@ impl Target {
         }
     }
 
-    pub fn add_shard(&mut self, shard: ShardIndex) {
+    pub fn add_shard(&mut self, shard: ShardIndex, durable: bool) {
         match self {
-            Self::Empty => *self = Self::Elsewhere(shard),
-            Self::Elsewhere(known) if *known == shard => {}
-            _ => self.crowd().shards.insert(shard),
+            Self::Empty => *self = Self::Elsewhere(shard, durable),
+            Self::Elsewhere(known, known_durable) if *known == shard => *known_durable |= durable,
+            _ => {
+                let crowd = self.crowd();
+                crowd.shards.insert(shard);
+                if durable {
+                    crowd.durable.insert(shard);
+                }
+            }
         }
     }
 
     pub fn remove_shard(&mut self, shard: ShardIndex) {
         match self {
-            Self::Elsewhere(known) if *known == shard => *self = Self::Empty,
+            Self::Elsewhere(known, _) if *known == shard => *self = Self::Empty,
             Self::Many(crowd) => {
                 crowd.shards.remove(shard);
+                crowd.durable.remove(shard);
                 self.settle();
             }
             _ => {}
@@ -141,7 +162,12 @@ impl Target {
                 Self::One((session, subscription)) => {
                     crowd.members.insert(session, subscription);
                 }
-                Self::Elsewhere(shard) => crowd.shards.insert(shard),
+                Self::Elsewhere(shard, durable) => {
+                    crowd.shards.insert(shard);
+                    if durable {
+                        crowd.durable.insert(shard);
+                    }
+                }
                 Self::Empty | Self::Many(_) => {}
             }
             *self = Self::Many(crowd);
@@ -161,7 +187,10 @@ impl Target {
         match (crowd.members.as_slice(), crowd.shards.0.count_ones()) {
             ([], 0) => *self = Self::Empty,
             ([member], 0) => *self = Self::One(*member),
-            ([], 1) => *self = Self::Elsewhere(ShardIndex(crowd.shards.0.trailing_zeros() as u8)),
+            ([], 1) => {
+                let shard = ShardIndex(crowd.shards.0.trailing_zeros() as u8);
+                *self = Self::Elsewhere(shard, crowd.durable.contains(shard));
+            }
             _ => {}
         }
     }

@@ -264,7 +264,7 @@ mod tests {
         let mut trie = Trie::new(KeyedHash::new(1));
         let filters = ["a/+/b", "a/+", "a/+/#", "a/#", "#", "+", "+/a/b/c/#", "a/b/+", "/+", "+/+/+/"];
         for filter in filters {
-            trie.get_or_insert(filter).add_shard(ShardIndex(1));
+            trie.get_or_insert(filter).add_shard(ShardIndex(1), false);
         }
         assert_eq!(trie.levels.len(), 4);
         for filter in filters {

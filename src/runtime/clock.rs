@@ -1,6 +1,6 @@
 //! The only reader of clocks and of the operating system's entropy.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::broker::Millis;
 
@@ -8,11 +8,19 @@ use crate::broker::Millis;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
+    wall_at_zero_ms: u64,
 }
 
 impl Clock {
     pub fn start() -> Self {
-        Self { start: Instant::now() }
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { start: Instant::now(), wall_at_zero_ms: since_1970.as_millis() as u64 }
+    }
+
+    /// Wall-clock time of the start, in milliseconds since 1970. It is read once: the server does not follow a clock that
+    /// is set meanwhile.
+    pub fn wall_at_zero_ms(&self) -> u64 {
+        self.wall_at_zero_ms
     }
 
     /// Since the start.

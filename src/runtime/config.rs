@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::access::AuthenticationMethod;
 use crate::broker::Settings;
 use crate::limits;
+use crate::storage::StorageConfig;
 
 /// How many shards there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,9 @@ pub struct RuntimeConfig {
     /// Messages in a mailbox above which its senders stop reading from their publishers.
     pub mailbox_high_water: usize,
     pub settings: Settings,
+    /// Where and how is kept what must outlive the process. It counts only with `settings.persistence`, which is off by
+    /// default: a library must not write into the current directory.
+    pub storage: StorageConfig,
     /// Makes each shard's methods of enhanced authentication; without it there are none.
     pub authentication: Option<AuthenticationMethods>,
 }
@@ -88,6 +92,7 @@ impl Default for RuntimeConfig {
             receive_buffer_size: limits::RECEIVE_BUFFER_SIZE_DEFAULT,
             mailbox_high_water: limits::MAILBOX_HIGH_WATER_DEFAULT,
             settings: Settings::default(),
+            storage: StorageConfig::default(),
             authentication: None,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::storage::StoreCounters;
+
 /// The sum, or for a high mark the largest, over all shards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -24,6 +26,10 @@ pub struct Counters {
     pub ring_enters: u64,
     /// Turns of all shards.
     pub turns: u64,
+    /// Times that a shard stopped reading because too much waited for the store.
+    pub store_back_pressure_episodes: u64,
+    /// What the store counted, if there is one.
+    pub store: Option<StoreCounters>,
 }
 
 macro_rules! shard_counters {
@@ -35,7 +41,7 @@ macro_rules! shard_counters {
 
         impl ShardCounters {
             pub fn read(&self) -> Counters {
-                Counters { $($name: self.$name.get()),* }
+                Counters { $($name: self.$name.get(),)* store: None }
             }
         }
     };
@@ -51,7 +57,8 @@ shard_counters!(
     receive_buffers_exhausted,
     log_lines_suppressed,
     ring_enters,
-    turns
+    turns,
+    store_back_pressure_episodes
 );
 
 impl Counters {
@@ -68,6 +75,8 @@ impl Counters {
             log_lines_suppressed: self.log_lines_suppressed + other.log_lines_suppressed,
             ring_enters: self.ring_enters + other.ring_enters,
             turns: self.turns + other.turns,
+            store_back_pressure_episodes: self.store_back_pressure_episodes + other.store_back_pressure_episodes,
+            store: self.store.or(other.store),
         }
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! [`Server`] starts one thread per shard. Each has a glommio executor with one task, which drives one
 //! [`broker::Shard`](crate::broker::Shard) and one [`SocketRing`](crate::net::SocketRing) in turns: what the kernel
-//! completed, what other shards sent, what is due; then what the shard has to say, in one system call.
+//! completed, what other shards sent, what is due; then what the shard has to say, in one system call. What must be kept goes
+//! to the one thread of [`storage`](crate::storage).
 
 mod admission;
+mod attendance;
 mod clock;
 pub mod config;
 mod counters;
@@ -20,6 +22,7 @@ mod shard;
 pub mod signals;
 mod start;
 pub mod start_error;
+mod store_host;
 
 pub use config::{AuthenticationMethods, IdlePolicy, RuntimeConfig, ShardCount};
 pub use counters::Counters;

@@ -111,9 +111,9 @@ impl Outbox {
 #[inline]
 fn weight(message: &PeerMessage) -> usize {
     let size = match message {
-        PeerMessage::Publish(message) | PeerMessage::Retain(message) | PeerMessage::PublishShared { message, .. } => {
-            message.size()
-        }
+        PeerMessage::Publish { message, .. }
+        | PeerMessage::Retain { message, .. }
+        | PeerMessage::PublishShared { message, .. } => message.size(),
         PeerMessage::RetainedBatch { messages, .. } => messages.iter().map(crate::broker::Message::size).sum(),
         _ => 0,
     };

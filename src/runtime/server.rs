@@ -9,14 +9,17 @@ use crossbeam_channel::{Receiver, Sender};
 use glommio::ExecutorJoinHandle;
 
 use super::admission::Admission;
+use super::attendance::Attendance;
 use super::clock::{self, Clock};
 use super::counters::{Counters, ShardCounters};
 use super::mailbox::{Inbox, Mail, Mailboxes};
 use super::shard::Common;
 use super::start::{Seed, spawn};
+use super::store_host::{self, Kept};
 use super::{RuntimeConfig, StartError, descriptors, placement};
-use crate::net::{BufferRingConfig, bind_shared, check_support};
+use crate::net::{BufferRingConfig, Listener, bind_shared, check_support};
 use crate::routing::ShardIndex;
+use crate::storage::{StorageConfig, StorageThread};
 
 /// What a server found out when it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub struct Summary {
     /// The limit of open descriptors, `u64::MAX` if there is none.
     pub descriptor_limit: u64,
     pub connections_max: usize,
+    /// Where and how is kept what outlives the process; `None` if nothing does.
+    pub storage: Option<StorageConfig>,
 }
 
 /// A running server. Dropping it stops it.
@@ -36,13 +41,14 @@ pub struct Server {
     summary: Summary,
     common: Arc<Common>,
     threads: Vec<ExecutorJoinHandle<()>>,
+    storage: Option<StorageThread>,
     ended: Receiver<()>,
 }
 
 impl Server {
     /// Starts all shards and listens. Installs no signal handler and may be called from any program, but not from
     /// inside a glommio executor.
-    pub fn start(config: RuntimeConfig) -> Result<Self, StartError> {
+    pub fn start(mut config: RuntimeConfig) -> Result<Self, StartError> {
         check(&config)?;
         check_support()?;
         let cpus = placement::place(config.shards, config.cpus.as_deref())?;
@@ -51,16 +57,34 @@ impl Server {
         let descriptor_limit = descriptors::raise_descriptor_limit();
         let fit = descriptors::connections_that_fit(descriptor_limit, shards)?;
         let connections_max = config.connections_max.map_or(fit, |connections| connections.min(fit));
-        let (addresses, listeners) = listen(&config.listen, shards)?;
+        // Before the recovery, which may take long, so that a wrong address is told at once.
+        let listeners = bind(&config.listen, shards)?;
 
+        let clock = Clock::start();
         let mut settings = config.settings;
+        let opened = match settings.persistence {
+            true => Some(store_host::recover(&config.storage, &mut settings, shards, clock)?),
+            false => None,
+        };
         if settings.hash_seed == 0 {
             settings.hash_seed = clock::seed();
         }
+        // After the recovery, so that nobody's connection waits for it.
+        let (addresses, listeners) = listen(listeners, shards)?;
         let (mailboxes, inboxes) = Mailboxes::new(shards);
+        let (storage, kept): (_, Vec<_>) = match opened {
+            Some(opened) => {
+                let mailboxes = mailboxes.clone();
+                config.storage.dir = opened.lock.dir().to_owned();
+                let (thread, kept) = store_host::start(opened, &config.storage, &settings, shards, clock, mailboxes)?;
+                (Some(thread), kept.into_iter().map(Some).collect())
+            }
+            None => (None, (0..shards).map(|_| None).collect()),
+        };
         let common = Arc::new(Common {
-            clock: Clock::start(),
+            clock,
             admission: Admission::new(connections_max),
+            attendance: Attendance::default(),
             mailboxes,
             counters: (0..shards).map(|_| ShardCounters::default()).collect(),
             idle: config.idle,
@@ -71,9 +95,19 @@ impl Server {
         });
         let buffers = BufferRingConfig { count: config.receive_buffers, size: config.receive_buffer_size };
         let (alive, ended) = crossbeam_channel::bounded(0);
-        let threads = start_shards(&common, &cpus, buffers, listeners, inboxes, &alive)?;
-        let summary = Summary { shards, cpus, descriptor_limit, connections_max };
-        Ok(Self { addresses, summary, common, threads, ended })
+        let shares = listeners.into_iter().zip(inboxes).zip(kept);
+        let shares = shares.map(|((listeners, inbox), kept)| Share { listeners, inbox, kept }).collect();
+        let threads = match start_shards(&common, &cpus, buffers, shares, &alive) {
+            Ok(threads) => threads,
+            Err(error) => {
+                // No shard is left that could send to it, so it ends; its lock is free when the caller hears of the error.
+                storage.map(StorageThread::join);
+                return Err(error);
+            }
+        };
+        let storage_config = storage.is_some().then_some(config.storage);
+        let summary = Summary { shards, cpus, descriptor_limit, connections_max, storage: storage_config };
+        Ok(Self { addresses, summary, common, threads, storage, ended })
     }
 
     /// Where it listens, with the ports that were chosen, in the order of the configuration.
@@ -86,7 +120,9 @@ impl Server {
     }
 
     pub fn counters(&self) -> Counters {
-        self.common.counters.iter().map(ShardCounters::read).fold(Counters::default(), Counters::merge)
+        let of_shards = self.common.counters.iter().map(ShardCounters::read);
+        let store = self.storage.as_ref().map(StorageThread::counters);
+        of_shards.fold(Counters { store, ..Counters::default() }, Counters::merge)
     }
 
     /// A channel that carries nothing and is disconnected when the last shard has ended: nobody but a failure, which the
@@ -109,6 +145,10 @@ impl Server {
             if let Err(error) = thread.join() {
                 tracing::error!(%error, "a shard ended in a failure");
             }
+        }
+        // With the shards it has lost all that could send to it: it writes what has come, and ends.
+        if self.storage.take().is_some_and(|storage| !storage.join()) {
+            tracing::error!("the storage thread ended in a failure");
         }
     }
 }
@@ -134,37 +174,49 @@ fn check(config: &RuntimeConfig) -> Result<(), StartError> {
     }
 }
 
-/// Listens on all addresses; the sockets come by shard.
-fn listen(addresses: &[SocketAddr], shards: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<OwnedFd>>), StartError> {
-    let mut bound = Vec::new();
+/// Takes all addresses.
+fn bind(addresses: &[SocketAddr], shards: usize) -> Result<Vec<Listener>, StartError> {
+    let bind = |&address| bind_shared(address, shards).map_err(|error| StartError::from_listen(address, error));
+    addresses.iter().map(bind).collect()
+}
+
+/// Listens; the sockets come by shard.
+fn listen(listeners: Vec<Listener>, shards: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<OwnedFd>>), StartError> {
+    let mut addresses = Vec::new();
     let mut by_shard: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
-    for &address in addresses {
-        let listener = bind_shared(address, shards).map_err(|error| StartError::from_listen(address, error))?;
-        bound.push(listener.address);
+    for listener in listeners {
+        listener.listen().map_err(|error| StartError::from_listen(listener.address, error))?;
+        addresses.push(listener.address);
         for (sockets, socket) in by_shard.iter_mut().zip(listener.sockets) {
             sockets.push(socket);
         }
     }
-    Ok((bound, by_shard))
+    Ok((addresses, by_shard))
 }
 
-/// Starts the threads, and lets them run when each has its ring and all know how to wake each other.
+/// One shard's part of what a server has.
+struct Share {
+    listeners: Vec<OwnedFd>,
+    inbox: Inbox,
+    kept: Option<Kept>,
+}
+
+/// Starts the threads, and lets them run when each has its ring and what was kept for it, and all know how to wake each other.
 fn start_shards(
     common: &Arc<Common>,
     cpus: &[Option<usize>],
     buffers: BufferRingConfig,
-    listeners: Vec<Vec<OwnedFd>>,
-    inboxes: Vec<Inbox>,
+    shares: Vec<Share>,
     alive: &Sender<()>,
 ) -> Result<Vec<ExecutorJoinHandle<()>>, StartError> {
     let (ready, rings) = mpsc::channel();
     let mut threads = Vec::new();
     let mut starters = Vec::new();
-    for (shard, ((&cpu, listeners), inbox)) in cpus.iter().zip(listeners).zip(inboxes).enumerate() {
+    for (shard, (&cpu, Share { listeners, inbox, kept })) in cpus.iter().zip(shares).enumerate() {
         let (start, go) = mpsc::channel();
         let index = ShardIndex(shard as u8);
         let (common, alive, ready) = (common.clone(), alive.clone(), ready.clone());
-        let seed = Seed { index, cpu, buffers, listeners, inbox, common, alive, ready, go };
+        let seed = Seed { index, cpu, buffers, listeners, inbox, kept, common, alive, ready, go };
         // On a failure the starters are dropped, and with them the threads that wait for them end.
         threads.push(spawn(seed).map_err(|error| StartError::Shard { shard, error })?);
         starters.push(start);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tracing::{error, warn};
 
 use super::admission::{Admission, Verdict};
+use super::attendance::{Attendance, Presence};
 use super::clock::{Clock, millis};
 use super::config::{AuthenticationMethods, IdlePolicy};
 use super::counters::ShardCounters;
@@ -17,11 +18,13 @@ use super::event_log::{EventLog, OncePerSecond};
 use super::links::{Handshake, Link, Links};
 use super::mailbox::{Inbox, Mail, Mailboxes};
 use super::outbox::Outbox;
+use super::store_host::Kept;
 use crate::broker::{ConnectionId, Home, Incoming, Millis, Settings, Shard, home_of};
 use crate::connection::Output;
 use crate::limits;
 use crate::net::{Completion, ReceiveBuffer, SendParts, SocketId, SocketRing};
 use crate::routing::ShardIndex;
+use crate::storage::BatchSender;
 
 /// Bytes of a connection without a home that are read at a time: a usual CONNECT and what comes with it.
 const HANDSHAKE_READ_SIZE: usize = 4_096;
@@ -31,6 +34,7 @@ const HANDSHAKE_READ_SIZE: usize = 4_096;
 pub struct Common {
     pub clock: Clock,
     pub admission: Admission,
+    pub attendance: Attendance,
     pub mailboxes: Arc<Mailboxes>,
     pub counters: Vec<ShardCounters>,
     pub idle: IdlePolicy,
@@ -50,6 +54,8 @@ pub struct ShardDriver {
     pub(super) common: Arc<Common>,
     settings: Rc<Settings>,
     outbox: Outbox,
+    /// To the storage thread, if there is one.
+    storage: Option<BatchSender>,
     links: Links,
     log: EventLog,
     accept_warning: OncePerSecond,
@@ -64,6 +70,8 @@ pub struct ShardDriver {
     resume_accepting_at: Option<Millis>,
     /// The server stops, at this time at the latest.
     pub(super) stopping: Option<Millis>,
+    /// Given up with the last client.
+    presence: Option<Presence>,
     pub(super) now: Millis,
 }
 
@@ -88,6 +96,7 @@ fn weight(received: usize) -> usize {
 impl ShardDriver {
     pub fn new(index: ShardIndex, ring: SocketRing, inbox: Inbox, common: Arc<Common>, seed: u64) -> Self {
         let settings = Rc::new(common.settings.clone());
+        let presence = common.attendance.enter();
         let shards = common.counters.len();
         let now = millis(common.clock.elapsed());
         let mut shard = Shard::new(settings.clone(), index, shards, seed, now);
@@ -101,6 +110,7 @@ impl ShardDriver {
             ring,
             inbox,
             outbox: Outbox::new(index, shards, common.mailbox_high_water),
+            storage: None,
             common,
             settings,
             links: Links::default(),
@@ -113,7 +123,21 @@ impl ShardDriver {
             paused_listeners: Vec::new(),
             resume_accepting_at: None,
             stopping: None,
+            presence: Some(presence),
             now,
+        }
+    }
+
+    /// Takes over what was kept, before anything else happens on any shard.
+    pub fn restore(&mut self, Kept { sender, partition, interests }: Kept) {
+        self.storage = Some(sender);
+        self.shard.restore(partition, &interests, self.now);
+    }
+
+    /// Begins to accept, when all shards have restored.
+    pub fn listen(&mut self, listeners: Vec<OwnedFd>) {
+        for listener in listeners {
+            self.ring.listen(listener);
         }
     }
 
@@ -153,10 +177,14 @@ impl ShardDriver {
         .min()
     }
 
-    /// Whether the server stops and nothing is left to send, or no time.
-    pub fn is_finished(&self) -> bool {
+    /// Whether the server stops and nothing is left to do, or no time. A shard whose clients have left stays until
+    /// those of the others have: their wills, and parts of their publishes, may still come to be kept here.
+    pub fn is_finished(&mut self) -> bool {
         let Some(deadline) = self.stopping else { return false };
-        self.now >= deadline || (self.links.used() == 0 && self.ring.socket_count() == 0)
+        if self.links.used() == 0 && self.ring.socket_count() == 0 {
+            self.presence = None;
+        }
+        self.now >= deadline || (self.presence.is_none() && self.common.attendance.is_over() && self.inbox.is_empty())
     }
 
     // ---- in
@@ -164,7 +192,9 @@ impl ShardDriver {
     fn handle_completions(&mut self) -> bool {
         let mut budget = limits::COMPLETIONS_PER_TURN;
         if self.congested {
-            self.congested = self.outbox.is_congested(&self.common.mailboxes);
+            // Both forget what has drained, so both are asked.
+            let storage = self.storage.as_mut().is_some_and(BatchSender::is_congested);
+            self.congested = self.outbox.is_congested(&self.common.mailboxes) || storage;
         }
         while !self.congested && budget > 0 {
             let Some(held) = self.held.pop_front() else { break };
@@ -324,6 +354,10 @@ impl ShardDriver {
                     budget -= 1;
                     self.handle_handover(socket, &bytes, address, over_limit);
                 }
+                Mail::Report(report) => {
+                    budget -= 1;
+                    self.shard.handle_report(report, self.now);
+                }
                 Mail::Stop => self.handle_stop(),
             }
         }
@@ -388,6 +422,7 @@ impl ShardDriver {
     // ---- out
 
     fn send_output(&mut self) {
+        self.send_batches();
         while let Some((to, message)) = self.shard.poll_peer() {
             self.outbox.add(to, message);
         }
@@ -411,19 +446,33 @@ impl ShardDriver {
             self.log.write(&event, self.now, counter);
         }
         if self.outbox.flush(&self.common.mailboxes, &mut self.ring) {
-            self.congested = true;
             self.counters().back_pressure_episodes.add(1);
-            if self.back_pressure_warning.allows(self.now) {
-                warn!(
-                    shard = self.index.0,
-                    "another shard's mailbox is full, reading from clients pauses until it drains"
-                );
-            }
+            self.pause_reading("another shard's mailbox is full");
         }
         let ring = self.ring.counters();
         let counters = self.counters();
         counters.receive_buffers_exhausted.set(ring.buffers_exhausted);
         counters.ring_enters.set(ring.enters);
+    }
+
+    /// First of all that a turn says: what it must keep is on its way before anybody hears of it.
+    fn send_batches(&mut self) {
+        let Some(storage) = &mut self.storage else { return };
+        let mut is_too_much = false;
+        while let Some(batch) = self.shard.poll_store() {
+            is_too_much |= storage.send(batch);
+        }
+        if is_too_much {
+            self.counters().store_back_pressure_episodes.add(1);
+            self.pause_reading("the store is behind");
+        }
+    }
+
+    fn pause_reading(&mut self, cause: &str) {
+        self.congested = true;
+        if self.back_pressure_warning.allows(self.now) {
+            warn!(shard = self.index.0, "{cause}, reading from clients pauses until it drains");
+        }
     }
 
     // ---- connections

@@ -12,6 +12,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use super::clock;
 use super::mailbox::{Inbox, Mail};
 use super::shard::{Common, ShardDriver, report_failure};
+use super::store_host::Kept;
 use crate::net::{BufferRingConfig, SocketRing, WakeHandle};
 use crate::routing::ShardIndex;
 
@@ -36,12 +37,14 @@ pub struct Seed {
     pub buffers: BufferRingConfig,
     pub listeners: Vec<OwnedFd>,
     pub inbox: Inbox,
+    /// If there is a store.
+    pub kept: Option<Kept>,
     pub common: Arc<Common>,
     /// Dropped with the thread, so that others notice its end.
     pub alive: crossbeam_channel::Sender<()>,
     /// Tells that the ring is there, or why not.
     pub ready: Sender<(ShardIndex, Result<WakeHandle, String>)>,
-    /// Yields once when all rings are there; is cut off when the server does not start.
+    /// Yields once when all rings are there and all shards have back what was kept for them; is cut off when the server does not start.
     pub go: Receiver<()>,
 }
 
@@ -59,19 +62,21 @@ pub fn spawn(seed: Seed) -> Result<ExecutorJoinHandle<()>, String> {
 }
 
 async fn live(seed: Seed) {
-    let Seed { index, cpu, buffers, listeners, inbox, common, alive, ready, go } = seed;
+    let Seed { index, cpu, buffers, listeners, inbox, kept, common, alive, ready, go } = seed;
     let pinned = cpu.map_or(Ok(()), pin);
     let ring = pinned.and_then(|()| SocketRing::new(buffers)).and_then(|ring| Ok((ring.wake_handle()?, ring)));
-    let mut ring = match ring {
-        Ok((wake, ring)) => {
-            let _ = ready.send((index, Ok(wake)));
-            ring
-        }
+    let (wake, ring) = match ring {
+        Ok(ring) => ring,
         Err(error) => {
             let _ = ready.send((index, Err(error.to_string())));
             return;
         }
     };
+    let mut driver = ShardDriver::new(index, ring, inbox, common.clone(), clock::seed());
+    if let Some(kept) = kept {
+        driver.restore(kept);
+    }
+    let _ = ready.send((index, Ok(wake)));
     drop(ready);
     glommio::spawn_local(async {
         loop {
@@ -82,11 +87,8 @@ async fn live(seed: Seed) {
     if go.recv().is_err() {
         return;
     }
-    let farewell = Farewell { own: usize::from(index.0), common: common.clone() };
-    for listener in listeners {
-        ring.listen(listener);
-    }
-    let mut driver = ShardDriver::new(index, ring, inbox, common, clock::seed());
+    let farewell = Farewell { own: usize::from(index.0), common };
+    driver.listen(listeners);
     if let Err(failure) = driver.run().await {
         report_failure(index, &failure);
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use crate::limits;
 use crate::net::Unsupported;
+use crate::storage::StorageError;
 
 /// One sentence each that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,8 @@ pub enum StartError {
         "{limit} descriptors are too few, at least {needed} are needed: raise the hard limit (ulimit -n, or LimitNOFILE in systemd)"
     )]
     Descriptors { limit: u64, needed: u64 },
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     #[error("shard {shard} could not start: {error}")]
     Shard { shard: usize, error: String },
 }

@@ -19,6 +19,8 @@ pub struct Delivery {
     pub subscription_ids: SmallVec<[u32; 2]>,
     /// The shared subscription through which it came, so that another member can get it.
     pub group: Option<Rc<GroupName>>,
+    /// Number of the store's entry for it; 0 if it is not kept.
+    pub entry: u64,
 }
 
 /// Names a shared subscription independently of a shard's tables.

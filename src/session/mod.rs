@@ -10,10 +10,10 @@ pub mod subscriptions;
 use std::collections::VecDeque;
 
 use crate::broker::timer_wheel::TimerId;
-use crate::broker::{ConnectionId, DropReason, Message, Millis};
+use crate::broker::{ConnectionId, DropReason, Message, Millis, NEVER};
 
 pub use delivery::{Delivery, GroupName};
-pub use in_flight::{Awaits, InFlight, Slot};
+pub use in_flight::{Awaits, Content, InFlight, Slot};
 pub use replay::{Replay, Replays};
 pub use subscriptions::Subscriptions;
 
@@ -29,8 +29,10 @@ pub struct Session {
     /// Session Expiry Interval in seconds; `u32::MAX` never expires.
     pub expiry_s: u32,
     pub timer: Option<TimerId>,
-    /// When the session ends, if it has no connection.
-    pub expires_at: Option<Millis>,
+    /// When the session ends, if it has no connection; [`NEVER`] while it has one, or if it stays.
+    pub expires_at: Millis,
+    /// Its number in the store; 0 if it is not kept. It is as long as the session.
+    pub store_id: u64,
     pub subscriptions: Subscriptions,
     pub will: Option<Box<Will>>,
     /// Present while there is anything in it.
@@ -51,12 +53,52 @@ pub struct Flow {
     /// To the client, not sent yet.
     pub queue: Queue,
     /// Packet identifiers of QoS 2 messages from the client that were received and not released ([MQTT-4.3.3-10]).
-    pub unreleased: Vec<u16>,
+    pub unreleased: Vec<Unreleased>,
+    /// Queued behind `queue`, and on disk only.
+    pub spilled: Spilled,
+}
+
+/// A QoS 2 message that the client may send again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreleased {
+    pub packet_id: u16,
+    /// The store knows of it.
+    pub kept: bool,
+}
+
+/// Queued messages of which only the store knows more than this.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spilled {
+    pub messages: u64,
+    pub bytes: u64,
+    /// The next ones have been asked for.
+    pub requested: bool,
 }
 
 impl Flow {
     pub fn is_empty(&self) -> bool {
-        self.in_flight.is_empty() && self.queue.is_empty() && self.unreleased.is_empty()
+        self.in_flight.is_empty() && self.waiting() == 0 && self.unreleased.is_empty()
+    }
+
+    /// Anything in it is still to be sent over the present connection.
+    #[inline]
+    pub fn has_unsent(&self) -> bool {
+        self.in_flight.has_unsent() || !self.queue.is_empty() || self.spilled.messages > 0
+    }
+
+    /// Messages in the queue, in memory and on disk.
+    pub fn waiting(&self) -> usize {
+        self.queue.len() + self.spilled.messages as usize
+    }
+
+    /// Their bytes.
+    pub fn waiting_bytes(&self) -> usize {
+        self.queue.bytes() + self.spilled.bytes as usize
+    }
+
+    /// Messages of QoS 1 or 2 wait: a later one must not overtake them.
+    pub fn has_acknowledged(&self) -> bool {
+        self.queue.has_acknowledged() || self.spilled.messages > 0
     }
 }
 
@@ -87,8 +129,8 @@ impl Queue {
         self.qos0 > 0
     }
 
-    /// Messages of QoS 1 or 2 wait.
-    pub fn has_acknowledged(&self) -> bool {
+    /// Messages of QoS 1 or 2 wait here.
+    fn has_acknowledged(&self) -> bool {
         self.entries.len() > self.qos0
     }
 
@@ -138,7 +180,8 @@ impl Session {
             connection: None,
             expiry_s: 0,
             timer: None,
-            expires_at: None,
+            expires_at: NEVER,
+            store_id: 0,
             subscriptions: Subscriptions::default(),
             will: None,
             flow: None,
@@ -149,7 +192,7 @@ impl Session {
 
     /// Messages in flight and waiting.
     pub fn pending(&self) -> usize {
-        self.flow.as_ref().map_or(0, |flow| flow.in_flight.len() + flow.queue.len())
+        self.flow.as_ref().map_or(0, |flow| flow.in_flight.len() + flow.waiting())
     }
 
     pub fn flow_mut(&mut self) -> &mut Flow {

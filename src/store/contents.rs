@@ -11,7 +11,7 @@ use super::log::Segment;
 use super::read::message_size;
 use super::record::{Clock, EntryState, Record, decode_entry, decode_message, decode_session, simple_entry};
 use super::walk::read_whole;
-use crate::broker::batch::{Progress, SessionRecord};
+use crate::broker::batch::{Entry, Progress, SessionRecord};
 use crate::broker::{Message, Recovered, RecoveredSession};
 use crate::codec::Qos;
 
@@ -32,7 +32,7 @@ type Wanted = Vec<(Position, Goal)>;
 
 pub fn read<D: Disk>(
     disk: &mut D,
-    index: &Index,
+    index: &mut Index,
     segments: impl Iterator<Item = Segment>,
     config: &StoreConfig,
     clock: Clock,
@@ -41,6 +41,11 @@ pub fn read<D: Disk>(
     let mut wanted = Wanted::new();
     let mut recovered = lay_out(index, config.queue_memory_max as u64, &mut wanted);
     recovered.counter = counter;
+    for session in &recovered.sessions {
+        // What is not brought back is on disk only, whatever it was before.
+        let first = session.queue.last().map_or(0, |(entry, _)| entry.number + 1);
+        index.set_spilled(session.id, first);
+    }
     wanted.sort_unstable_by_key(|(position, _)| *position);
     let mut bytes = Vec::new();
     let mut rest = &wanted[..];
@@ -63,7 +68,7 @@ pub fn read<D: Disk>(
     }
     for session in &mut recovered.sessions {
         session.in_flight.sort_by_key(|(entry, _)| match entry.progress {
-            Progress::Queued => 0,
+            Progress::Queued | Progress::Spilled => 0,
             Progress::InFlight { sequence } | Progress::Received { sequence } => sequence,
         });
         session.subscriptions.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
@@ -166,7 +171,8 @@ fn put(recovered: &mut Recovered, bytes: &[u8], goals: impl Iterator<Item = Goal
                 recovered.sessions[session as usize].subscriptions.push((filter.into(), subscription));
             }
             (Goal::QueuedEntry { session, at }, Record::Entry { body, .. }) => {
-                recovered.sessions[session as usize].queue[at as usize].0 = decode_entry(body)?;
+                let entry = Entry { progress: Progress::Queued, ..decode_entry(body)? };
+                recovered.sessions[session as usize].queue[at as usize].0 = entry;
             }
             (Goal::InFlightEntry { session, at }, Record::Entry { body, .. }) => {
                 recovered.sessions[session as usize].in_flight[at as usize].0 = decode_entry(body)?;

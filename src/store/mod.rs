@@ -132,10 +132,10 @@ impl<D: Disk> Store<D> {
         config: StoreConfig,
         progress: &mut dyn FnMut(RecoveryProgress),
     ) -> Result<Opened<D>, OpenError> {
-        let replayed = recover::replay(&mut disk, &config, progress)?;
+        let mut replayed = recover::replay(&mut disk, &config, progress)?;
         let clock = Clock { wall_at_zero_ms: config.wall_at_zero_ms };
         let segments = replayed.segments.iter().map(|segment| Segment { ..*segment });
-        let recovered = contents::read(&mut disk, &replayed.index, segments, &config, clock, replayed.counter)?;
+        let recovered = contents::read(&mut disk, &mut replayed.index, segments, &config, clock, replayed.counter)?;
         let segments = recover::cut(&mut disk, replayed.segments)?;
         let mut log = Log::new(disk, &config, replayed.hash_seed, segments, replayed.last_group);
         log.start()?;

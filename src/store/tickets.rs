@@ -162,9 +162,11 @@ impl Tickets {
     }
 }
 
-/// The fact that an operation is about, and whether it adds it. Of sessions and subscriptions no publish speaks.
+/// The fact that an operation is about, and whether it adds it. Of subscriptions no publish speaks; a will does of its session.
 fn key_of(op: &StoreOp) -> Option<(FactKey, bool)> {
     Some(match op {
+        StoreOp::Session { id, .. } => (FactKey::Session { id: *id }, true),
+        StoreOp::EndSession { id } => (FactKey::Session { id: *id }, false),
         StoreOp::Entry { session, entry } => (FactKey::Entry { session: *session, number: entry.number }, true),
         StoreOp::EndEntry { session, number } => (FactKey::Entry { session: *session, number: *number }, false),
         StoreOp::Unreleased { session, packet_id } => {

@@ -82,7 +82,7 @@ fn the_environment_goes_before_the_file() {
 
 #[test]
 fn the_log_can_be_json() {
-    let server = Server::start_with(&["--shards", "1", "--log-format", "json"]);
+    let server = Server::start_with(&["--shards", "1", "--no-persistence", "--log-format", "json"]);
     assert_ne!(server.address.port(), 0);
 }
 

@@ -5,6 +5,7 @@
 
 mod clients;
 mod command_line;
+mod durable;
 mod process;
 mod signals;
 mod v3;

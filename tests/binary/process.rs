@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -14,17 +15,25 @@ pub const TIME_MAX: Duration = Duration::from_secs(30);
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
+    /// What it told until it was ready.
+    pub start_log: Vec<String>,
     log: Receiver<String>,
 }
 
 impl Server {
-    /// Starts on a free port with two shards and waits for the start message.
+    /// Starts on a free port with two shards, keeps nothing, and waits for the start message.
     pub fn start() -> Self {
-        Self::start_with(&["--shards", "2"])
+        Self::start_with(&["--shards", "2", "--no-persistence"])
     }
 
+    /// Must say where its store is, if it has one: servers cannot share it.
     pub fn start_with(arguments: &[&str]) -> Self {
-        let mut child = ringmq()
+        Self::start_as(ringmq(), arguments)
+    }
+
+    /// With this command, which may have an environment and a directory of its own.
+    pub fn start_as(mut command: Command, arguments: &[&str]) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "tcp://127.0.0.1:0"])
             .args(arguments)
             .stderr(Stdio::piped())
@@ -40,15 +49,14 @@ impl Server {
             }
         });
         // From here on the child does not outlive a panic.
-        let mut server = Self { child, address: SocketAddr::from(([0; 4], 0)), log };
-        let mut seen = Vec::new();
+        let mut server = Self { child, address: SocketAddr::from(([0; 4], 0)), start_log: Vec::new(), log };
         while server.address.port() == 0 {
             match server.log.recv_timeout(TIME_MAX) {
                 Ok(line) => {
                     server.address = address_in(&line).unwrap_or(server.address);
-                    seen.push(line);
+                    server.start_log.push(line);
                 }
-                Err(_) => panic!("no start message; the log: {seen:#?}"),
+                Err(_) => panic!("no start message; the log: {:#?}", server.start_log),
             }
         }
         server
@@ -60,6 +68,20 @@ impl Server {
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// SIGKILL: it does nothing more.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("a child");
+    }
+
+    /// SIGTERM: it ends in order, and gives the rest of its log.
+    pub fn stop(self) -> Vec<String> {
+        signal("TERM", self.id());
+        let (code, log) = self.wait();
+        assert_eq!(code, Some(0), "{log:#?}");
+        log
     }
 
     /// Waits for its end; gives its exit code and the rest of its log.

@@ -11,8 +11,12 @@ mod bounds;
 mod connack;
 mod connect;
 mod disconnect;
+mod durability;
 mod errors;
 mod expiry;
+#[allow(dead_code, reason = "shared with the tests of the store, which use all of it")]
+#[path = "../store/fake_disk.rs"]
+mod fake_disk;
 mod flow_control;
 mod format;
 mod keep_alive;

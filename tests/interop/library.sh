@@ -72,7 +72,7 @@ keep_alive_finish() {
 
 # The start message tells the port that the kernel chose.
 start_broker() {
-    "$1" serve --listen tcp://127.0.0.1:0 --shards 2 --log info --log-format json > "$work/broker.log" 2>&1 &
+    "$1" serve --listen tcp://127.0.0.1:0 --data-dir "$work/data" --shards 2 --log info --log-format json > "$work/broker.log" 2>&1 &
     broker=$!
     host=127.0.0.1
     if ! await 20 grep -q 'tcp://127.0.0.1:' "$work/broker.log"; then

@@ -47,7 +47,7 @@ impl Fixture {
             index.set_connected("s", "f", session, state.connected);
         }
         for &(shard, connected, total) in remotes {
-            index.set_group_interest("s", "f", ShardIndex(shard), connected, total);
+            index.set_group_interest("s", "f", ShardIndex(shard), connected, total, false);
         }
         let remotes = remotes.iter().map(|&(shard, connected, total)| (shard, (connected, total))).collect();
         let group = index.group("s", "f").expect("the group has a member");
@@ -233,9 +233,9 @@ fn a_sticky_member_stays_until_it_goes_away() {
     fixture.set_connected(session, true);
     assert_eq!(fixture.choose(Strategy::Sticky, 1, false), second);
     // A lower shard with a connected member goes first, for this is what all publishing shards agree on.
-    fixture.index.set_group_interest("s", "f", ShardIndex(1), 0, 4);
+    fixture.index.set_group_interest("s", "f", ShardIndex(1), 0, 4, false);
     assert_eq!(fixture.choose(Strategy::Sticky, 2, false), second);
-    fixture.index.set_group_interest("s", "f", ShardIndex(1), 1, 4);
+    fixture.index.set_group_interest("s", "f", ShardIndex(1), 1, 4, false);
     assert_eq!(fixture.choose(Strategy::Sticky, 3, false), Choice::Shard(ShardIndex(1)));
     assert_eq!(fixture.choose(Strategy::Sticky, 3, true), second);
 }

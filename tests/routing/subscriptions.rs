@@ -108,7 +108,7 @@ fn run(operations: &[Operation], seed: u64) {
                 assert_eq!(index.unsubscribe(filter, *session), naive.unsubscribe(filter, *session));
             }
             Operation::AddInterest(filter, shard) => {
-                index.add_interest(filter, *shard);
+                index.add_interest(filter, *shard, false);
                 naive.add_interest(filter, *shard);
             }
             Operation::RemoveInterest(filter, shard) => {
@@ -126,7 +126,7 @@ fn run(operations: &[Operation], seed: u64) {
                 index.set_connected(share, filter, *session, *connected);
             }
             Operation::SetGroupInterest(share, filter, shard, total) => {
-                index.set_group_interest(share, filter, *shard, *total, *total);
+                index.set_group_interest(share, filter, *shard, *total, *total, false);
                 naive.set_group_interest(share, filter, *shard, *total);
             }
             Operation::Match(topic) => {
@@ -166,7 +166,7 @@ fn nothing_is_left_behind() {
     for round in 0..2 {
         for filter in &filters {
             assert!(index.subscribe(filter, SessionKey(1), plain(0)).first_on_shard);
-            index.add_interest(filter, ShardIndex(1));
+            index.add_interest(filter, ShardIndex(1), false);
             index.join("s", filter, SessionKey(2), plain(0));
         }
         let group = index.group("s", &filters[0]).unwrap();

@@ -5,3 +5,4 @@ mod client;
 mod mailbox;
 mod ring;
 mod server;
+mod storage;

@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn ring(count: u16, size: u32) -> (SocketRing, SocketAddr) {
     let mut ring = SocketRing::new(BufferRingConfig { count, size }).unwrap();
     let listener = bind_shared("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+    listener.listen().unwrap();
     for socket in listener.sockets {
         ring.listen(socket);
     }

@@ -86,9 +86,9 @@ fn a_full_disk_acknowledges_nothing_and_loses_nothing() {
     assert!(matches!(failed, StoreError::NoSpace));
     assert_ne!(rig.durable(), Some(rig.last_batch()));
     // Reads of what waits are answered all the same.
-    rig.take_read(crate::rig::request(number - 1, 1_000));
+    rig.take_read(crate::rig::request(1 << 30));
     assert!(rig.commit().is_err());
-    assert_eq!(crate::rig::numbers(&rig.loaded()), [number]);
+    assert_eq!(crate::rig::numbers(&rig.loaded()).last(), Some(&number));
     rig.disk.set_room(None);
     rig.commit().unwrap();
     assert_eq!(rig.durable(), Some(rig.last_batch()));

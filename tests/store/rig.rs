@@ -138,10 +138,10 @@ pub fn session() -> Op {
     Op::Session { id: SESSION, version: 1 }
 }
 
-/// A message with an entry that waits for it.
+/// A message with an entry that waits for it, on disk only.
 pub fn queued(number: u64) -> [Op; 2] {
     let stamp = number + 1_000;
-    [Op::Message { stamp }, Op::Entry { session: SESSION, number, stamp, progress: Progress::Queued }]
+    [Op::Message { stamp }, Op::Entry { session: SESSION, number, stamp, progress: Progress::Spilled }]
 }
 
 pub fn ended(number: u64) -> Op {
@@ -156,8 +156,8 @@ pub fn recovered_numbers(recovered: &Recovered) -> Vec<u64> {
     recovered.sessions.iter().flat_map(|session| &session.queue).map(|(entry, _)| entry.number).collect()
 }
 
-pub fn request(after: u64, bytes_max: usize) -> ReadRequest {
-    ReadRequest { session: SESSION, key: SessionKey(5), generation: 6, after, bytes_max }
+pub fn request(bytes_max: usize) -> ReadRequest {
+    ReadRequest { session: SESSION, key: SessionKey(5), generation: 6, bytes_max }
 }
 
 /// A message that expires.

@@ -82,7 +82,7 @@ fn a_read_waits_for_entries_whose_ticket_is_not_complete() {
     rig.keep(&[session()]);
     rig.take_section(0, TICKET, 1, &queued(1));
     rig.keep(&queued(2));
-    rig.take_read(request(0, 1 << 20));
+    rig.take_read(request(1 << 20));
     rig.commit().unwrap();
     assert!(rig.reports().iter().all(|(_, report)| report.loaded.is_empty()));
     rig.take_section(1, TICKET, 0, &[]);

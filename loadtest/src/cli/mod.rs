@@ -2,6 +2,7 @@
 
 mod compare;
 mod connections;
+mod durable;
 mod endurance;
 mod idle;
 mod load;
@@ -13,6 +14,7 @@ mod values;
 use clap::{Parser, Subcommand};
 pub use compare::{CompareArgs, ReportArgs};
 pub use connections::{ConnectArgs, StormArgs};
+pub use durable::DurableArgs;
 pub use endurance::{SiteArgs, SlowArgs, SoakArgs};
 pub use idle::IdleArgs;
 pub use load::LoadArgs;
@@ -54,6 +56,8 @@ pub enum Command {
     Slow(SlowArgs),
     /// Hours of steady traffic beside clients that come and go: faults and memory growth
     Soak(SoakArgs),
+    /// Messages that must be kept: acknowledgements per second, their latency, and bytes written
+    Durable(DurableArgs),
     /// A mix of sensors, dashboards, commands and more, from a file
     Site(SiteArgs),
     /// Brokers in turns, A B C A B C, each round on a fresh one; medians and ratios
@@ -81,6 +85,7 @@ mod tests {
             ["pairs", "--rate", "0"],
             ["storm", "--warmup", "-1"],
             ["slow", "--slow-rate", "inf"],
+            ["durable", "--qos", "0"],
         ] {
             assert!(Cli::try_parse_from(["ringmq-load"].iter().chain(&bad)).is_err(), "{bad:?}");
         }

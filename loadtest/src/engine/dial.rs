@@ -63,8 +63,26 @@ pub fn dial_with(
     Ok(fleet.into_links())
 }
 
+/// Sockets, one after the other, that are connecting.
+pub struct Dialer {
+    address: SocketAddr,
+    sources: Option<Sources>,
+}
+
+impl Dialer {
+    /// For so many connections.
+    pub fn new(options: &DialOptions, connections: usize) -> anyhow::Result<Self> {
+        Ok(Self { address: options.address, sources: sources(options, connections)? })
+    }
+
+    /// A socket that is connecting: it becomes writable when it is connected, or has failed.
+    pub fn open(&mut self) -> anyhow::Result<TcpStream> {
+        open_socket(self.address, self.sources.as_mut())
+    }
+}
+
 /// Sources for so many connections, unless the kernel shall choose, or the broker is on another machine.
-pub(super) fn sources(options: &DialOptions, connections: usize) -> anyhow::Result<Option<Sources>> {
+fn sources(options: &DialOptions, connections: usize) -> anyhow::Result<Option<Sources>> {
     if options.source_addresses == 0 || !matches!(options.address.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
         return Ok(None);
     }
@@ -78,7 +96,7 @@ pub(super) fn sources(options: &DialOptions, connections: usize) -> anyhow::Resu
 }
 
 /// A socket that is connecting, from the first of the sources that is not taken.
-pub(super) fn open_socket(address: SocketAddr, sources: Option<&mut Sources>) -> anyhow::Result<TcpStream> {
+fn open_socket(address: SocketAddr, sources: Option<&mut Sources>) -> anyhow::Result<TcpStream> {
     let Some(sources) = sources else { return Ok(connect(address, None)?) };
     for _ in 0..sources.count() {
         match connect(address, Some(sources.take())) {

@@ -1,10 +1,9 @@
 //! Clients that come and go: TCP, CONNECT, CONNACK, a SUBSCRIBE with its SUBACK for those that have filters, and all of it
 //! again. What they are there for begins afterwards, or is just this.
 
-use super::dial::{Client, DialOptions, open_socket, sources};
+use super::dial::{Client, DialOptions, Dialer};
 use super::link::Link;
 use super::poller::{Poller, Readiness};
-use super::source::Sources;
 use crate::measure::Clock;
 use crate::measure::latency::Latencies;
 use crate::mqtt::scan::{Packet, scan};
@@ -20,8 +19,7 @@ pub struct Fleet<'a> {
     clients: &'a [Client],
     members: Vec<Member>,
     poller: Poller,
-    /// `None` leaves the choice to the kernel.
-    sources: Option<Sources>,
+    dialer: Dialer,
     clock: Clock,
     /// Those to be connected, by time, nanoseconds of the clock.
     pending: BinaryHeap<Reverse<(u64, usize)>>,
@@ -83,7 +81,7 @@ impl<'a> Fleet<'a> {
             clients,
             members: clients.iter().map(|_| member()).collect(),
             poller: Poller::new()?,
-            sources: sources(&options, clients.len())?,
+            dialer: Dialer::new(&options, clients.len())?,
             clock: Clock::start(),
             pending: BinaryHeap::new(),
             opening: 0,
@@ -216,7 +214,7 @@ impl<'a> Fleet<'a> {
         }
         self.opening += 1;
         member.state = State::Connecting;
-        match open_socket(self.options.address, self.sources.as_mut()) {
+        match self.dialer.open() {
             Ok(socket) => {
                 self.poller.add(&socket, index, true)?;
                 member.link = Some(Link::new(socket));

@@ -44,8 +44,14 @@ impl Publisher {
         self.packet_ids.in_use() < self.receive_maximum
     }
 
-    pub fn take_packet_id(&mut self, qos: u8) -> u16 {
-        if qos == 0 { 0 } else { self.packet_ids.take(if qos == 1 { Waits::PubAck } else { Waits::PubRec }) }
+    /// An identifier for a message that is sent now, or should have been sent then.
+    pub fn take_packet_id(&mut self, qos: u8, sent_ns: u64) -> u16 {
+        if qos == 0 { 0 } else { self.packet_ids.take(if qos == 1 { Waits::PubAck } else { Waits::PubRec }, sent_ns) }
+    }
+
+    /// When the message with this identifier was sent, or should have been.
+    pub fn sent_ns(&self, packet_id: u16) -> Option<u64> {
+        self.packet_ids.uses.get((packet_id as usize).checked_sub(1)?).map(|used| used.sent_ns)
     }
 
     /// Messages whose exchange of acknowledgements is not complete.
@@ -82,30 +88,37 @@ enum Waits {
 /// forgets to free one is found out soon.
 #[derive(Debug, Default)]
 struct PacketIds {
-    /// What each identifier waits for, from identifier 1 on.
-    waits: Vec<Waits>,
+    /// Each identifier's last use, from identifier 1 on.
+    uses: Vec<Use>,
     free: Vec<u16>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    waits: Waits,
+    sent_ns: u64,
 }
 
 impl PacketIds {
     fn in_use(&self) -> u16 {
-        (self.waits.len() - self.free.len()) as u16
+        (self.uses.len() - self.free.len()) as u16
     }
 
     /// A free identifier. There is one, because the Receive Maximum, at most 65,535, is kept.
-    fn take(&mut self, waits: Waits) -> u16 {
+    fn take(&mut self, waits: Waits, sent_ns: u64) -> u16 {
+        let used = Use { waits, sent_ns };
         let packet_id = self.free.pop().unwrap_or_else(|| {
-            self.waits.push(Waits::Nothing);
-            u16::try_from(self.waits.len()).expect("the Receive Maximum is kept")
+            self.uses.push(used);
+            u16::try_from(self.uses.len()).expect("the Receive Maximum is kept")
         });
-        self.waits[packet_id as usize - 1] = waits;
+        self.uses[packet_id as usize - 1] = used;
         packet_id
     }
 
     fn step(&mut self, packet_id: u16, from: Waits, to: Waits) -> bool {
-        match self.waits.get_mut(packet_id as usize - 1) {
-            Some(waits) if *waits == from => {
-                *waits = to;
+        match self.uses.get_mut(packet_id as usize - 1) {
+            Some(used) if used.waits == from => {
+                used.waits = to;
                 if to == Waits::Nothing {
                     self.free.push(packet_id);
                 }
@@ -124,7 +137,7 @@ mod tests {
     fn acknowledgements_nobody_waits_for_are_told() {
         let mut publisher = Publisher::new(0, 0..1, 10);
         assert!(!publisher.acknowledged(1));
-        let packet_id = publisher.take_packet_id(1);
+        let packet_id = publisher.take_packet_id(1, 0);
         assert!(!publisher.received(packet_id));
         assert!(publisher.acknowledged(packet_id));
         assert!(!publisher.acknowledged(packet_id));
@@ -133,13 +146,14 @@ mod tests {
     #[test]
     fn qos_2_takes_both_steps_before_the_identifier_is_free() {
         let mut publisher = Publisher::new(0, 0..1, 1);
-        let packet_id = publisher.take_packet_id(2);
+        let packet_id = publisher.take_packet_id(2, 77);
+        assert_eq!(publisher.sent_ns(packet_id), Some(77));
         assert!(!publisher.completed(packet_id));
         assert!(publisher.received(packet_id));
         assert!(!publisher.has_quota());
         assert!(publisher.completed(packet_id));
         assert!(publisher.has_quota());
-        assert_eq!(publisher.take_packet_id(2), packet_id);
+        assert_eq!(publisher.take_packet_id(2, 0), packet_id);
     }
 
     #[test]

@@ -26,9 +26,16 @@ const COUNT_MIN: u64 = 10;
 impl Grid {
     /// Intervals of a second, or of a tenth of the measured time where that is shorter.
     pub fn new(from_ns: u64, until_ns: u64) -> Self {
-        let measured_ns = until_ns - from_ns;
-        let count = (measured_ns / LENGTH_NS).max(COUNT_MIN);
-        Self { from_ns, length_ns: (measured_ns / count).max(1), count }
+        Self::with_count(from_ns, until_ns, ((until_ns - from_ns) / LENGTH_NS).max(COUNT_MIN))
+    }
+
+    /// Intervals of about this length, at least one.
+    pub fn with_length(from_ns: u64, until_ns: u64, length_ns: u64) -> Self {
+        Self::with_count(from_ns, until_ns, ((until_ns - from_ns) / length_ns.max(1)).max(1))
+    }
+
+    fn with_count(from_ns: u64, until_ns: u64, count: u64) -> Self {
+        Self { from_ns, length_ns: ((until_ns - from_ns) / count).max(1), count }
     }
 
     /// The end of an interval.
@@ -143,6 +150,8 @@ mod tests {
     fn intervals_are_a_second_or_a_tenth_of_a_short_run() {
         assert_eq!(Grid::new(5, 5 + 60 * SECOND), Grid { from_ns: 5, length_ns: SECOND, count: 60 });
         assert_eq!(Grid::new(0, 2 * SECOND), Grid { from_ns: 0, length_ns: SECOND / 5, count: 10 });
+        assert_eq!(Grid::with_length(5, 5 + 60 * SECOND, 10 * SECOND).count, 6);
+        assert_eq!(Grid::with_length(0, SECOND, 10 * SECOND), Grid { from_ns: 0, length_ns: SECOND, count: 1 });
         let uneven = Grid::new(0, 10 * SECOND + 700_000_000);
         assert_eq!((uneven.count, uneven.end_ns(10)), (10, 10 * SECOND + 700_000_000));
     }

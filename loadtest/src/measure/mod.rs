@@ -1,6 +1,7 @@
 //! What is read from the kernel about a process, the broker's or our own, and how latencies are kept.
 
 pub mod cpu;
+pub mod disk;
 pub mod family;
 pub mod hdr_log;
 pub mod intervals;

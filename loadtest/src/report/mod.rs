@@ -68,6 +68,8 @@ pub struct BrokerReport {
     pub voluntary_switches_per_message: f64,
     /// Context switches because another thread was to run.
     pub involuntary_switches_per_message: f64,
+    /// To disk; `None` where the system does not tell.
+    pub written_bytes_per_message: Option<f64>,
     pub rss_bytes: u64,
     pub pss_bytes: u64,
     /// Before the first connection.
@@ -147,6 +149,9 @@ impl BrokerReport {
             mebibytes(self.rss_bytes_before),
             mebibytes(self.pss_bytes)
         );
+        if let Some(bytes) = self.written_bytes_per_message.filter(|bytes| *bytes > 0.0) {
+            println!("              {} bytes written to disk per message", grouped(bytes));
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub struct TimePoint {
     pub delivered_per_second: f64,
     pub p50_us: Option<f64>,
     pub p99_us: Option<f64>,
+    pub p999_us: Option<f64>,
     pub max_us: Option<f64>,
     /// Faults that showed in it. What never arrived shows in the last one, and so does what went wrong in the warm-up.
     pub faults: u64,
@@ -34,6 +35,7 @@ impl TimePoint {
             delivered_per_second: interval.delivered_per_second,
             p50_us: latency.map(|summary| summary.p50_us),
             p99_us: latency.map(|summary| summary.p99_us),
+            p999_us: latency.map(|summary| summary.p999_us),
             max_us: latency.map(|summary| summary.max_us),
             faults: interval.faults,
             load,

@@ -4,6 +4,7 @@
 mod churn;
 pub mod connect;
 mod device_tree;
+pub mod durable;
 pub mod fan_in;
 pub mod fan_out;
 pub mod idle;

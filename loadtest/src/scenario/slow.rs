@@ -9,7 +9,7 @@ use super::steady;
 use crate::cli::SlowArgs;
 use crate::engine::dial::{Client, dial};
 use crate::engine::plan::{Group, Message, Subscriber, Topic};
-use crate::engine::worker::{Pace, Progress, Timeline, Traffic, Worker};
+use crate::engine::worker::{Counts, Pace, Progress, Timeline, Traffic, Worker};
 use crate::measure::hdr_log::HdrFile;
 use crate::report::{progress_line, write_files};
 use crate::run::{dial_options, prepare, topic_prefix};
@@ -44,7 +44,8 @@ pub fn run(args: &SlowArgs) -> anyhow::Result<bool> {
     let broker = args.target.broker_pid.map(BrokerBefore::take).transpose()?;
     let rss_bytes_before = broker.as_ref().map(|broker| broker.memory.rss_bytes);
     let (progress, catch_up, run) = ([Progress::with_slices()], AtomicBool::new(false), steady::run_number());
-    let traffic = Traffic { version: args.target.mqtt, pace: Pace::Rate(args.rate), run, parts: 0 };
+    let traffic =
+        Traffic { version: args.target.mqtt, pace: Pace::Rate(args.rate), run, counts: Counts::Arrivals, parts: 0 };
     let timeline = Timeline::begin(0.0, args.seconds, args.target.patience);
     let worker = Worker::new(traffic, timeline, &progress[0], &groups, links)?;
     let mut watch =

@@ -5,7 +5,7 @@ use crate::cli::TargetArgs;
 use crate::engine::dial::{Client, dial};
 use crate::engine::link::Link;
 use crate::engine::plan::{Group, Message, Subscriber, Topic};
-use crate::engine::worker::{Outcome, Pace, Progress, Timeline, Traffic, Worker};
+use crate::engine::worker::{Counts, Outcome, Pace, Progress, Timeline, Traffic, Worker};
 use crate::run::{clients_of, dial_options};
 
 /// Groups of a publisher and a subscriber.
@@ -43,7 +43,8 @@ pub fn worker<'a>(
     timeline: Timeline,
     progress: &'a Progress,
 ) -> std::io::Result<Worker<'a>> {
-    let traffic = Traffic { version: target.mqtt, pace: Pace::Rate(rate), run: run_number(), parts };
+    let traffic =
+        Traffic { version: target.mqtt, pace: Pace::Rate(rate), run: run_number(), counts: Counts::Arrivals, parts };
     Worker::new(traffic, timeline, progress, groups, links)
 }
 

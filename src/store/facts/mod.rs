@@ -402,7 +402,8 @@ fn op_len_max(op: &StoreOp) -> usize {
     }
 }
 
-/// Whether an entry may be given up when its message expires: its delivery has not begun (section 3.3.2.3.3).
+/// Whether an entry may be given up when its message expires: its delivery has not begun (section 3.3.2.3.3), and its shard does
+/// not know of it.
 pub fn may_expire(flags: EntryFlags) -> bool {
-    flags.state() == EntryState::Queued
+    flags.state() == EntryState::Queued && flags.is_spilled()
 }

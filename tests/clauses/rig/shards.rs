@@ -6,10 +6,13 @@ use std::rc::Rc;
 
 use ringmq::access::AuthenticationMethod;
 use ringmq::broker::{
-    CloseReason, ConnectionId, DropReason, Event, Home, Incoming, Millis, PeerMessage, Settings, Shard, Transmit,
-    Transport, home_of,
+    Batch, CloseReason, ConnectionId, DropReason, Event, Home, Incoming, Millis, PeerMessage, Settings, Shard,
+    Transmit, Transport, home_of, partition,
 };
 use ringmq::routing::ShardIndex;
+use ringmq::store::{Acknowledge, Stats, Store, StoreConfig};
+
+use crate::fake_disk::FakeDisk;
 
 use super::client::Client;
 use super::request::Connect;
@@ -37,15 +40,17 @@ impl Rig {
     pub fn with_shards(count: usize, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         change(&mut settings);
-        let settings = Rc::new(settings);
-        // A clock that starts at 0 would hide a time that was never set.
-        let now = 1_000_000;
-        let shards = (0..count)
-            .map(|own| Shard::new(settings.clone(), ShardIndex(own as u8), count, 7 + own as u64, now))
-            .collect();
-        let mail = (0..count).map(|_| Default::default()).collect();
-        let world = World { settings, shards, mail, held: false, now, far_ends: Vec::new(), events: Vec::new() };
-        Self { world: Rc::new(RefCell::new(world)) }
+        Self { world: Rc::new(RefCell::new(World::new(count, settings))) }
+    }
+
+    /// So many shards with a store.
+    pub fn durable(count: usize, change: impl FnOnce(&mut Settings)) -> Self {
+        let rig = Self::with_shards(count, |settings| {
+            settings.persistence = true;
+            change(settings);
+        });
+        rig.world.borrow_mut().open_store(count);
+        rig
     }
 
     /// One shard that offers these methods of enhanced authentication.
@@ -144,6 +149,37 @@ impl Rig {
         world.settle();
     }
 
+    /// From here on the store takes nothing: nothing becomes durable.
+    pub fn hold_store(&self) {
+        self.world.borrow_mut().store_held = true;
+    }
+
+    /// The store goes on, with all that waited.
+    pub fn release_store(&self) {
+        let mut world = self.world.borrow_mut();
+        world.store_held = false;
+        world.settle();
+    }
+
+    /// Pulls the plug, and starts again with so many shards. All connections are gone, and what was not synced.
+    pub fn crash(&self, count: usize) {
+        self.world.borrow_mut().crash(count);
+    }
+
+    /// The disk of the store.
+    pub fn disk(&self) -> FakeDisk {
+        self.world.borrow().disk.clone()
+    }
+
+    pub fn store_stats(&self) -> Stats {
+        self.world.borrow().store.as_ref().expect("there is a store").stats()
+    }
+
+    /// Bytes of messages and output in the memory of all shards.
+    pub fn held_bytes(&self) -> u64 {
+        self.world.borrow().shards.iter().map(|shard| shard.counters().held_bytes).sum()
+    }
+
     pub fn shut_down(&self) {
         let mut world = self.world.borrow_mut();
         let now = world.now;
@@ -186,6 +222,10 @@ impl Rig {
     }
 }
 
+fn make_shards(count: usize, settings: &Rc<Settings>, now: Millis) -> Vec<Shard> {
+    (0..count).map(|own| Shard::new(settings.clone(), ShardIndex(own as u8), count, 7 + own as u64, now)).collect()
+}
+
 /// What waits for one shard, in the order in which it was sent.
 type Mailbox = VecDeque<(ShardIndex, PeerMessage)>;
 
@@ -197,6 +237,11 @@ pub(super) struct World {
     now: Millis,
     far_ends: Vec<FarEnd>,
     events: Vec<Event>,
+    disk: FakeDisk,
+    store: Option<Store<FakeDisk>>,
+    store_held: bool,
+    /// On their way to the store.
+    batches: VecDeque<(ShardIndex, Batch)>,
 }
 
 /// The client's side of one connection.
@@ -215,6 +260,73 @@ pub(super) struct FarEnd {
 }
 
 impl World {
+    fn new(count: usize, settings: Settings) -> Self {
+        let settings = Rc::new(settings);
+        // A clock that starts at 0 would hide a time that was never set.
+        let now = 1_000_000;
+        Self {
+            shards: make_shards(count, &settings, now),
+            settings,
+            mail: (0..count).map(|_| Default::default()).collect(),
+            held: false,
+            now,
+            far_ends: Vec::new(),
+            events: Vec::new(),
+            disk: FakeDisk::new(),
+            store: None,
+            store_held: false,
+            batches: VecDeque::new(),
+        }
+    }
+
+    /// Opens the store and gives the shards what it has kept.
+    fn open_store(&mut self, count: usize) {
+        let config = StoreConfig {
+            shards: count,
+            acknowledge: Acknowledge::Synced,
+            segment_size: 16 * 1024,
+            size_max: 1 << 30,
+            queue_memory_max: self.settings.queue_memory_max,
+            hash_seed: self.settings.hash_seed,
+            wall_at_zero_ms: 0,
+        };
+        let opened = Store::open(self.disk.clone(), config, &mut |_| {}).expect("the store is whole");
+        assert_eq!(opened.store.hash_seed(), self.settings.hash_seed);
+        assert_eq!(opened.findings.dangling, 0);
+        self.store = Some(opened.store);
+        let (partitions, interests) = partition(opened.recovered, &self.settings, count);
+        for (shard, partition) in self.shards.iter_mut().zip(partitions) {
+            shard.restore(partition, &interests, self.now);
+        }
+    }
+
+    fn crash(&mut self, count: usize) {
+        self.store = None;
+        self.batches.clear();
+        self.far_ends.iter_mut().for_each(|far_end| *far_end = FarEnd { closed: true, ..FarEnd::default() });
+        // Nothing of what was not synced is left.
+        self.disk.crash(&mut || 0);
+        self.shards = make_shards(count, &self.settings, self.now);
+        self.mail = (0..count).map(|_| Default::default()).collect();
+        (self.held, self.store_held) = (false, false);
+        self.open_store(count);
+        self.settle();
+    }
+
+    /// The store takes what has come, and tells the shards; `false` when there was nothing.
+    fn run_store(&mut self) -> bool {
+        let Some(store) = self.store.as_mut().filter(|_| !self.store_held) else { return false };
+        let mut moved = !self.batches.is_empty();
+        self.batches.drain(..).for_each(|(shard, batch)| store.take(shard, batch));
+        // What cannot be written waits.
+        let _ = store.commit(self.now);
+        while let Some((shard, report)) = store.poll_report() {
+            moved = true;
+            self.shards[usize::from(shard.0)].handle_report(report, self.now);
+        }
+        moved
+    }
+
     fn open(&mut self, over_limit: bool) -> Transport {
         let transport = self.far_ends.len() as Transport;
         self.far_ends.push(FarEnd { over_limit, ..FarEnd::default() });
@@ -310,6 +422,7 @@ impl World {
             for shard in 0..self.shards.len() {
                 moved |= self.turn(shard);
             }
+            moved |= self.run_store();
             if !moved {
                 return;
             }
@@ -326,6 +439,11 @@ impl World {
         if self.shards[own].has_work() {
             moved = true;
             self.shards[own].handle_timeout(self.now);
+        }
+        if let Some(batch) = self.shards[own].poll_store() {
+            moved = true;
+            assert!(self.settings.persistence, "there is no store");
+            self.batches.push_back((ShardIndex(own as u8), batch));
         }
         while let Some((to, message)) = self.shards[own].poll_peer() {
             moved = true;

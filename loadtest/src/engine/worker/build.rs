@@ -1,7 +1,7 @@
 //! From the groups of a plan to the connections, streams and expectations of a worker.
 
 use super::subscriber::Subscriber;
-use super::{Connection, Pace, Role, Schedule, Worker};
+use super::{Connection, Counts, Pace, Role, Schedule, Worker};
 use crate::engine::link::Link;
 use crate::engine::plan::{Group, Topic};
 use crate::engine::publisher::Publisher;
@@ -46,7 +46,8 @@ impl Worker<'_> {
         let template =
             PublishTemplate::new(self.traffic.version, &topic.name, message.qos, message.retain, message.payload_bytes);
         let (receivers, shares) = (topic.receivers.len(), topic.shares.len());
-        let is_bounded = receivers + shares > 0 || matches!(self.traffic.pace, Pace::Rate(_));
+        let is_acknowledged = self.traffic.counts == Counts::Acknowledgements && message.qos > 0;
+        let is_bounded = receivers + shares > 0 || is_acknowledged || matches!(self.traffic.pace, Pace::Rate(_));
         assert!(is_bounded, "nobody would receive {}, so nothing would bound its sending", topic.name);
         self.streams.push(Stream::new(topic.name.clone(), message, template, publisher, receivers, shares));
     }

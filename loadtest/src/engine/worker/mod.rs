@@ -35,8 +35,20 @@ pub struct Traffic {
     pub pace: Pace,
     /// Number of the run, in every message.
     pub run: u32,
+    pub counts: Counts,
     /// How many latencies to tell apart beside the total, by part of the traffic and phase of the run; zero for none.
     pub parts: usize,
+}
+
+/// What the rate and the latencies of a run are of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counts {
+    /// Copies that arrive at their receivers.
+    #[default]
+    Arrivals,
+    /// Messages whose acknowledgement, PUBACK or PUBREC, comes back to their publishers. These also wait for it before they send
+    /// more than their window.
+    Acknowledgements,
 }
 
 /// When the next message is sent.
@@ -61,6 +73,8 @@ pub struct Timeline {
     pub measure_until_ns: u64,
     /// How long nothing may arrive before what is missing counts as lost.
     pub patience_ns: u64,
+    /// Length of the intervals of the time series, if it was chosen.
+    pub interval_ns: Option<u64>,
 }
 
 impl Timeline {
@@ -73,7 +87,12 @@ impl Timeline {
         let start_ns = clock.now_ns();
         let measure_from_ns = start_ns + ns(warmup);
         let measure_until_ns = measure_from_ns.saturating_add(ns(seconds));
-        Self { clock, start_ns, measure_from_ns, measure_until_ns, patience_ns: ns(patience) }
+        Self { clock, start_ns, measure_from_ns, measure_until_ns, patience_ns: ns(patience), interval_ns: None }
+    }
+
+    /// With intervals of about so many seconds in its time series.
+    pub fn with_intervals(self, seconds: Option<f64>) -> Self {
+        Self { interval_ns: seconds.map(|seconds| (seconds * 1e9) as u64), ..self }
     }
 
     /// How long it is until a time of the run's clock.
@@ -83,14 +102,17 @@ impl Timeline {
 
     /// The intervals of the run's time series.
     pub fn grid(&self) -> Grid {
-        Grid::new(self.measure_from_ns, self.measure_until_ns)
+        match self.interval_ns {
+            Some(interval_ns) => Grid::with_length(self.measure_from_ns, self.measure_until_ns, interval_ns),
+            None => Grid::new(self.measure_from_ns, self.measure_until_ns),
+        }
     }
 }
 
 /// What a worker reports while it runs, and what it is told.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Copies of messages that arrived.
+    /// Copies of messages that arrived, or messages acknowledged: what the run counts.
     pub delivered: AtomicU64,
     /// Messages sent.
     pub published: AtomicU64,
@@ -123,13 +145,16 @@ const UNPOISONED: &str = "nobody panics while holding it";
 /// What a worker found.
 #[derive(Debug)]
 pub struct Outcome {
-    /// From sending, or from when it should have been sent, to the arrival of each copy: those that are in no slice.
+    /// From sending, or from when it should have been sent, to the arrival of each copy, or to the acknowledgement: those
+    /// that are in no slice.
     pub latencies: Latencies,
     /// At a fixed rate: from when a message should have been sent to when it was. This is the generator's own delay, or
     /// the broker's flow control.
     pub send_delays: Latencies,
     /// The same once more, by part and phase.
     pub parts: Vec<Part>,
+    /// Messages sent on each topic, in the order of the groups and their publishers.
+    pub sent: Vec<u64>,
     pub faults: Faults,
     /// The first fault that has a story, such as why a connection ended.
     pub first_fault: Option<String>,
@@ -246,6 +271,7 @@ impl<'a> Worker<'a> {
                 latencies: Latencies::new(),
                 send_delays: Latencies::new(),
                 parts: (0..traffic.parts).map(|_| Part::new()).collect(),
+                sent: Vec::new(),
                 faults: Faults::default(),
                 first_fault: None,
             },
@@ -276,6 +302,7 @@ impl<'a> Worker<'a> {
     pub fn run_and_keep(mut self) -> io::Result<(Outcome, Vec<Link>)> {
         self.drive()?;
         self.count_missing();
+        self.outcome.sent = self.streams.iter().map(Stream::sent).collect();
         Ok((self.outcome, self.connections.into_iter().map(|connection| connection.link).collect()))
     }
 

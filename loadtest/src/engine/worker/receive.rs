@@ -1,6 +1,6 @@
 //! What comes in: packets are acknowledged, and messages judged.
 
-use super::{Role, Worker};
+use super::{Counts, Role, Worker};
 use crate::ledger::Arrival;
 use crate::message;
 use crate::mqtt::encode;
@@ -30,7 +30,7 @@ impl Worker<'_> {
                     consumed += length;
                     match role {
                         Role::Subscriber(subscriber) => self.handle_at_subscriber(subscriber, packet, now_ns),
-                        Role::Publisher(publisher) => self.handle_at_publisher(publisher, packet),
+                        Role::Publisher(publisher) => self.handle_at_publisher(publisher, packet, now_ns),
                     }
                 }
                 Ok(None) => break,
@@ -63,7 +63,10 @@ impl Worker<'_> {
         }
     }
 
-    fn handle_at_publisher(&mut self, publisher_index: usize, packet: Packet<'_>) {
+    fn handle_at_publisher(&mut self, publisher_index: usize, packet: Packet<'_>, now_ns: u64) {
+        if self.traffic.counts == Counts::Acknowledgements {
+            self.count_acknowledgement(publisher_index, &packet, now_ns);
+        }
         let publisher = &mut self.publishers[publisher_index];
         let had_quota = publisher.has_quota();
         // Reason codes below 0x80 are successes, "no matching subscribers" (0x10) among them (section 2.4).
@@ -81,11 +84,24 @@ impl Worker<'_> {
         };
         if expected {
             self.in_flight -= 1;
-            if !had_quota {
+            if !had_quota || self.traffic.counts == Counts::Acknowledgements {
                 self.free(publisher_index);
             }
         } else {
             self.unexpected(&packet);
+        }
+    }
+
+    /// The broker has taken a message over.
+    fn count_acknowledgement(&mut self, publisher: usize, packet: &Packet<'_>, now_ns: u64) {
+        let (Packet::PubAck { packet_id, reason: 0..0x80 } | Packet::PubRec { packet_id, reason: 0..0x80 }) = *packet
+        else {
+            return;
+        };
+        let Some(sent_ns) = self.publishers[publisher].sent_ns(packet_id) else { return };
+        self.delivered += 1;
+        if sent_ns >= self.timeline.measure_from_ns {
+            self.outcome.latencies.record(now_ns.saturating_sub(sent_ns));
         }
     }
 
@@ -142,8 +158,9 @@ impl Worker<'_> {
             }
         };
         let publisher = stream.publisher;
-        self.delivered += 1;
-        if header.sent_ns >= self.timeline.measure_from_ns {
+        let is_counted = self.traffic.counts == Counts::Arrivals;
+        self.delivered += u64::from(is_counted);
+        if is_counted && header.sent_ns >= self.timeline.measure_from_ns {
             let latency_ns = now_ns.saturating_sub(header.sent_ns);
             self.outcome.latencies.record(latency_ns);
             if !self.outcome.parts.is_empty() {

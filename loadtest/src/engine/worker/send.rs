@@ -1,6 +1,6 @@
 //! What goes out: a full window, or what is due at a fixed rate.
 
-use super::{Pace, SLEEP_MAX, Worker};
+use super::{Counts, Pace, SLEEP_MAX, Worker};
 use crate::message::Header;
 use std::io;
 use std::time::Duration;
@@ -86,7 +86,12 @@ impl Worker<'_> {
             return None;
         }
         match self.traffic.pace {
-            Pace::Window(window) => (publisher.outstanding < window && now_ns < self.until_ns).then_some(now_ns),
+            Pace::Window(window) => {
+                let waits_for_acknowledgement = self.traffic.counts == Counts::Acknowledgements
+                    && usize::from(publisher.unacknowledged()) >= window;
+                let has_room = publisher.outstanding < window && !waits_for_acknowledgement;
+                (has_room && now_ns < self.until_ns).then_some(now_ns)
+            }
             Pace::Rate(_) => {
                 let due_ns = publisher.due_ns.pop_front()?;
                 if due_ns >= self.timeline.measure_from_ns {
@@ -106,7 +111,7 @@ impl Worker<'_> {
         let publisher = &mut self.publishers[publisher_index];
         let stream_index = publisher.take_stream();
         let stream = &mut self.streams[stream_index];
-        let packet_id = publisher.take_packet_id(stream.message.qos);
+        let packet_id = publisher.take_packet_id(stream.message.qos, sent_ns);
         let is_awaited = stream.is_received();
         publisher.outstanding += usize::from(is_awaited);
         self.in_flight += u64::from(is_awaited) + u64::from(stream.message.qos > 0);

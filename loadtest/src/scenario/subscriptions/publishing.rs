@@ -6,7 +6,7 @@ use crate::cli::SubscriptionsArgs;
 use crate::engine::link::Link;
 use crate::engine::plan::{Group, Message, Subscriber, Topic};
 use crate::engine::requests::{Drive, Expects, Requests};
-use crate::engine::worker::{Outcome, Pace, Progress, Timeline, Traffic, Worker};
+use crate::engine::worker::{Counts, Outcome, Pace, Progress, Timeline, Traffic, Worker};
 use crate::message::{Header, PayloadWriter};
 use crate::mqtt::encode::{self, PublishTemplate};
 use crate::mqtt::scan::Packet;
@@ -132,7 +132,13 @@ fn matching(
     links.push(publisher);
     progress_line::say("publishing to topics that one matches");
     let timeline = Timeline::begin(0.0, seconds, args.target.patience);
-    let traffic = Traffic { version: args.target.mqtt, pace: Pace::Window(args.window), run: run_number(), parts: 0 };
+    let traffic = Traffic {
+        version: args.target.mqtt,
+        pace: Pace::Window(args.window),
+        run: run_number(),
+        counts: Counts::Arrivals,
+        parts: 0,
+    };
     let progress = Progress::default();
     let worker = Worker::new(traffic, timeline, &progress, &[group], std::mem::take(links))?;
     let phase = meter.begin()?;
