@@ -150,6 +150,7 @@ impl World {
         let found = (stats.sessions, stats.entries, stats.subscriptions, stats.retained);
         let expected = (self.facts.sessions.len(), entries, subscriptions, self.facts.retained.len());
         assert_eq!(found, (expected.0 as u64, expected.1 as u64, expected.2 as u64, expected.3 as u64));
+        assert_eq!(stats.dangling, 0);
         assert!(stats.messages >= self.facts.messages().len() as u64);
     }
 
