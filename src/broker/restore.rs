@@ -124,7 +124,7 @@ impl Shard {
                 flow.queue.push(delivery);
             }
             flow.spilled =
-                Spilled { messages: spilled, bytes: spilled_bytes, after: first_spilled_after, requested: false };
+                Spilled { messages: spilled, bytes: spilled_bytes, after: first_spilled_after, ..Spilled::default() };
         }
         let key = SessionKey(self.sessions.insert(session));
         let sessions = &self.sessions;

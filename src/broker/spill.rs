@@ -32,7 +32,7 @@ impl Shard {
         let Some(session) = self.session_mut(key) else { return };
         let spilled = &mut session.flow_mut().spilled;
         if spilled.messages == 0 {
-            spilled.after = delivery.entry - 1;
+            spilled.advance(delivery.entry - 1);
         }
         spilled.messages += 1;
         spilled.bytes += delivery.message.size() as u64;
@@ -57,13 +57,15 @@ impl Shard {
 
     /// Messages have come back from the disk.
     pub(super) fn handle_loaded(&mut self, loaded: Loaded) {
-        let Loaded { key, generation, entries, expired, is_last: _ } = loaded;
+        let Loaded { key, generation, mut entries, expired, is_last: _ } = loaded;
         let Some(session) = self.session_mut(key).filter(|session| session.generation == generation) else { return };
         let spilled = &mut session.flow_mut().spilled;
         spilled.requested = false;
+        let last = entries.last().map(|(entry, _)| entry.number);
+        entries.retain(|(entry, _)| spilled.contains(entry.number));
         spilled.messages = spilled.messages.saturating_sub(entries.len() as u64 + expired);
-        if let Some((last, _)) = entries.last() {
-            spilled.after = last.number;
+        if let Some(last) = last {
+            spilled.advance(last);
         }
         for (entry, message) in entries {
             let delivery = Delivery {
