@@ -128,26 +128,23 @@ pub struct Entry {
 /// How far an entry has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
+    /// It waits in the shard's memory.
     Queued,
+    /// It waits, and the shard has forgotten it until it is loaded.
+    Spilled,
     /// In the window, at this place of the session's sequence of packet identifiers.
-    InFlight {
-        sequence: u64,
-    },
+    InFlight { sequence: u64 },
     /// PUBREC has come: the message itself is not needed any more.
-    Received {
-        sequence: u64,
-    },
+    Received { sequence: u64 },
 }
 
-/// Asks for the next entries of a session that are on disk only. The answer is a [`Loaded`](super::report::Loaded).
+/// Asks for the first spilled entries of a session. With the answer they are queued ones. The answer is a [`Loaded`](super::report::Loaded).
 #[derive(Clone, Debug)]
 pub struct ReadRequest {
     pub session: u64,
     /// Come back in the answer.
     pub key: SessionKey,
     pub generation: u32,
-    /// Entries with higher numbers than this, ascending, queued ones only.
-    pub after: u64,
     /// About so many bytes of messages; at least one entry if there is any.
     pub bytes_max: usize,
 }

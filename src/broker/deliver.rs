@@ -196,9 +196,7 @@ impl Shard {
         self.keep_entry(key, &mut delivery, Progress::Queued);
         let Some(session) = self.sessions.get_mut(key.0) else { return };
         self.held_bytes += delivery.message.hold();
-        let flow = session.flow_mut();
-        flow.spilled.note_in_memory(delivery.entry);
-        flow.queue.push(delivery);
+        session.flow_mut().queue.push(delivery);
     }
 
     fn queue_has_room(&self, key: SessionKey, size: usize) -> bool {

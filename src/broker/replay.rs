@@ -207,11 +207,7 @@ impl Shard {
         }
         self.keep_entry(key, &mut delivery, Progress::Queued);
         self.held_bytes += delivery.message.hold();
-        let Some(session) = self.session_mut(key) else { return };
-        if let Some(flow) = session.flow.as_mut() {
-            flow.spilled.note_in_memory(delivery.entry);
-        }
-        if let Some(replays) = session.replays.as_mut() {
+        if let Some(replays) = self.session_mut(key).and_then(|session| session.replays.as_mut()) {
             replays.hold(delivery);
         }
     }

@@ -29,7 +29,7 @@ pub struct Loaded {
     pub generation: u32,
     /// Ascending.
     pub entries: Vec<(Entry, Message)>,
-    /// Entries in the range of the answer that were given up because their messages had expired.
+    /// Spilled entries between them that were given up because their messages had expired.
     pub expired: u64,
     /// There are none after these.
     pub is_last: bool,

@@ -117,14 +117,12 @@ impl Shard {
                 flow.in_flight.restore(sequence, slot(&entry, delivery));
             }
             flow.in_flight.suspend();
-            let first_spilled_after = queue.last().map_or(0, |(entry, _)| entry.number);
             for (entry, message) in queue {
                 let delivery = delivery(&entry, message, shared);
                 self.held_bytes += delivery.message.hold();
                 flow.queue.push(delivery);
             }
-            flow.spilled =
-                Spilled { messages: spilled, bytes: spilled_bytes, after: first_spilled_after, ..Spilled::default() };
+            flow.spilled = Spilled { messages: spilled, bytes: spilled_bytes, requested: false };
         }
         let key = SessionKey(self.sessions.insert(session));
         let sessions = &self.sessions;

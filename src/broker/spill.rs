@@ -28,12 +28,9 @@ impl Shard {
 
     /// Leaves a message to the store.
     pub(super) fn spill(&mut self, key: SessionKey, mut delivery: Delivery) {
-        self.keep_entry(key, &mut delivery, Progress::Queued);
+        self.keep_entry(key, &mut delivery, Progress::Spilled);
         let Some(session) = self.session_mut(key) else { return };
         let spilled = &mut session.flow_mut().spilled;
-        if spilled.messages == 0 {
-            spilled.advance(delivery.entry - 1);
-        }
         spilled.messages += 1;
         spilled.bytes += delivery.message.size() as u64;
         self.request_spilled(key);
@@ -50,23 +47,17 @@ impl Shard {
             return;
         }
         spilled.requested = true;
-        let after = spilled.after;
         let bytes_max = (bytes_max / 2).max(1);
-        self.request_read(ReadRequest { session: store_id, key, generation, after, bytes_max });
+        self.request_read(ReadRequest { session: store_id, key, generation, bytes_max });
     }
 
     /// Messages have come back from the disk.
     pub(super) fn handle_loaded(&mut self, loaded: Loaded) {
-        let Loaded { key, generation, mut entries, expired, is_last: _ } = loaded;
+        let Loaded { key, generation, entries, expired, is_last: _ } = loaded;
         let Some(session) = self.session_mut(key).filter(|session| session.generation == generation) else { return };
         let spilled = &mut session.flow_mut().spilled;
         spilled.requested = false;
-        let last = entries.last().map(|(entry, _)| entry.number);
-        entries.retain(|(entry, _)| spilled.contains(entry.number));
         spilled.messages = spilled.messages.saturating_sub(entries.len() as u64 + expired);
-        if let Some(last) = last {
-            spilled.advance(last);
-        }
         for (entry, message) in entries {
             let delivery = Delivery {
                 message: Rc::new(message),

@@ -48,7 +48,7 @@ pub struct Server {
 impl Server {
     /// Starts all shards and listens. Installs no signal handler and may be called from any program, but not from
     /// inside a glommio executor.
-    pub fn start(config: RuntimeConfig) -> Result<Self, StartError> {
+    pub fn start(mut config: RuntimeConfig) -> Result<Self, StartError> {
         check(&config)?;
         check_support()?;
         let cpus = placement::place(config.shards, config.cpus.as_deref())?;
@@ -75,6 +75,7 @@ impl Server {
         let (storage, kept): (_, Vec<_>) = match opened {
             Some(opened) => {
                 let mailboxes = mailboxes.clone();
+                config.storage.dir = opened.lock.dir().to_owned();
                 let (thread, kept) = store_host::start(opened, &config.storage, &settings, shards, clock, mailboxes)?;
                 (Some(thread), kept.into_iter().map(Some).collect())
             }

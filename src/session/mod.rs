@@ -67,39 +67,12 @@ pub struct Unreleased {
 }
 
 /// Queued messages of which only the store knows more than this.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Spilled {
     pub messages: u64,
     pub bytes: u64,
-    /// Number of the last entry that is not among them.
-    pub after: u64,
     /// The next ones have been asked for.
     pub requested: bool,
-    /// Later entries that are not among them, ascending: these messages wait, or waited, in memory, and the store does not know that.
-    pub in_memory: Vec<u64>,
-}
-
-impl Spilled {
-    /// A message with this entry waits in memory, beside those that do not.
-    pub fn note_in_memory(&mut self, entry: u64) {
-        if self.messages > 0
-            && entry != 0
-            && let Err(place) = self.in_memory.binary_search(&entry)
-        {
-            self.in_memory.insert(place, entry);
-        }
-    }
-
-    /// Whether the message of a later entry is among them.
-    pub fn contains(&self, entry: u64) -> bool {
-        self.in_memory.binary_search(&entry).is_err()
-    }
-
-    /// The entries up to this one are not among them any more.
-    pub fn advance(&mut self, last: u64) {
-        self.after = last;
-        self.in_memory.retain(|entry| *entry > last);
-    }
 }
 
 impl Flow {

@@ -70,7 +70,7 @@ fn subscription_value(client_id: &str, filter: &str, subscription: &Subscription
 
 fn entry_value(client_id: &str, entry: &Entry, message: Option<&Message>) -> Value {
     let progress = match entry.progress {
-        Progress::Queued => "queued",
+        Progress::Queued | Progress::Spilled => "queued",
         Progress::InFlight { .. } => "in flight",
         Progress::Received { .. } => "received",
     };

@@ -49,7 +49,8 @@ impl Timing {
                 self.times_us.max() as f64 / 1_000.0,
                 show::count(stats.records_elided - self.before.records_elided),
                 show::size(stats.bytes_relocated - self.before.bytes_relocated),
-                show::size(stats.bytes_live),
+                // What holds is estimated.
+                show::size(stats.bytes_live.min(stats.bytes)),
                 show::size(stats.bytes),
             )
         })

@@ -33,7 +33,7 @@ enum Want {
 
 pub fn read<D: Disk>(
     disk: &mut D,
-    index: &Index,
+    index: &mut Index,
     segments: impl Iterator<Item = Segment>,
     config: &StoreConfig,
     clock: Clock,
@@ -43,6 +43,7 @@ pub fn read<D: Disk>(
     sessions.sort_unstable_by_key(|slot| slot.id);
     let mut wants: Vec<(Position, Want)> = Vec::new();
     let mut uses: HashMap<u64, u32, FixedState> = HashMap::with_hasher(FixedState::with_seed(0));
+    let mut first_spilled = Vec::with_capacity(sessions.len());
     let mut recovered: Vec<RecoveredSession> = Vec::with_capacity(sessions.len());
     for (at, slot) in sessions.iter().enumerate() {
         wants.push((slot.position, Want::Session { at }));
@@ -51,11 +52,13 @@ pub fn read<D: Disk>(
         unreleased.sort_unstable();
         let mut session = RecoveredSession { id: slot.id, unreleased, ..empty_session() };
         let (mut memory, mut is_full) = (0, false);
+        let mut first = u64::MAX;
         for entry in &slot.entries {
             let size = index.message(entry.stamp).map_or(0, |message| message_size(message.content_len));
             if entry.flags.state() == EntryState::Queued {
                 is_full |= memory + size > config.queue_memory_max as u64;
                 if is_full {
+                    first = first.min(entry.number);
                     session.spilled += 1;
                     session.spilled_bytes += size;
                     continue;
@@ -68,7 +71,9 @@ pub fn read<D: Disk>(
             }
         }
         recovered.push(session);
+        first_spilled.push((slot.id, first));
     }
+    first_spilled.into_iter().for_each(|(id, first)| index.set_spilled(id, first));
     let mut retained: Vec<(Position, u64)> = Vec::new();
     for slot in index.messages.iter() {
         let mut count = uses.get(&slot.stamp).copied().unwrap_or(0);
@@ -130,10 +135,13 @@ pub fn read<D: Disk>(
         }
         _ => messages.remove(&stamp).map(|(message, _)| message),
     };
-    for (at, entry) in entries {
+    for (at, mut entry) in entries {
         let session = &mut recovered[at];
         match entry.progress {
-            Progress::Queued => session.queue.extend(message_of(entry.stamp).map(|message| (entry, message))),
+            Progress::Queued | Progress::Spilled => {
+                entry.progress = Progress::Queued;
+                session.queue.extend(message_of(entry.stamp).map(|message| (entry, message)));
+            }
             Progress::InFlight { .. } => {
                 let message = message_of(entry.stamp);
                 session.in_flight.push((entry, message));
@@ -145,7 +153,7 @@ pub fn read<D: Disk>(
     for session in &mut recovered {
         session.queue.sort_unstable_by_key(|(entry, _)| entry.number);
         session.in_flight.sort_by_key(|(entry, _)| match entry.progress {
-            Progress::Queued => 0,
+            Progress::Queued | Progress::Spilled => 0,
             Progress::InFlight { sequence } | Progress::Received { sequence } => sequence,
         });
         session.subscriptions.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));

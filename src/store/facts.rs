@@ -13,6 +13,9 @@ use crate::broker::message::STAMP_SHARD_SHIFT;
 /// The counter in a number that has its shard in the upper bits.
 const COUNTER_MASK: u64 = (1 << STAMP_SHARD_SHIFT) - 1;
 
+/// Places for messages, and for records that wait, that are kept without any.
+const CONTENTS_KEPT: usize = 4_096;
+
 /// Bytes of a record with a fixed part, a text apart.
 const RECORD_LEN_MAX: usize = 64;
 
@@ -24,8 +27,9 @@ pub struct Facts {
     contents: Vec<Option<Message>>,
     contents_free: Vec<u32>,
     relocating: Relocating,
-    /// Bytes, at most, that [`encode`](Self::encode) would append.
-    pub bytes_waiting: usize,
+    /// Bytes, at most, of the records of `waiting`, and of those of `contents`.
+    waiting_bytes: usize,
+    contents_bytes: usize,
     /// The highest counter seen.
     pub counter: u64,
     pub records_elided: u64,
@@ -57,11 +61,17 @@ impl Facts {
             contents: Vec::new(),
             contents_free: Vec::new(),
             relocating: Relocating::default(),
-            bytes_waiting: 0,
+            waiting_bytes: 0,
+            contents_bytes: 0,
             counter,
             records_elided: 0,
             dangling: 0,
         }
+    }
+
+    /// Bytes, at most, that [`encode`](Self::encode) would append.
+    pub fn bytes_waiting(&self) -> usize {
+        self.waiting_bytes + self.contents_bytes + self.relocating.bytes.len()
     }
 
     pub fn has_waiting(&self) -> bool {
@@ -80,7 +90,7 @@ impl Facts {
         slot.position = index::pending(number);
         slot.content_len = record::content_len(&message) as u32;
         slot.expires_at_s = message.expires_at.map_or(0, |time| expiry_s(self.clock.to_wall(time)));
-        self.bytes_waiting += MESSAGE_OVERHEAD_MAX + slot.content_len as usize;
+        self.contents_bytes += MESSAGE_OVERHEAD_MAX + slot.content_len as usize;
         match self.contents_free.pop() {
             Some(_) => self.contents[number] = Some(message),
             None => self.contents.push(Some(message)),
@@ -234,7 +244,6 @@ impl Facts {
     pub fn relocate(&mut self, from: Position, record: &[u8]) {
         self.relocating.bytes.extend_from_slice(record);
         self.relocating.records.push((from, self.relocating.bytes.len()));
-        self.bytes_waiting += record.len();
     }
 
     /// Forgets the places of records that were elided, when there are no others.
@@ -249,8 +258,9 @@ impl Facts {
         for op in waiting.drain(..).filter_map(|waiting| waiting.op) {
             self.encode_op(bytes, start, &op);
         }
+        waiting.shrink_to(CONTENTS_KEPT);
         self.waiting = waiting;
-        self.bytes_waiting = self.contents_bytes();
+        self.waiting_bytes = 0;
         relocated
     }
 
@@ -322,10 +332,23 @@ impl Facts {
         let number = index::offset_of(slot.position) as usize;
         slot.position = start + bytes.len() as u64;
         let record_len = slot.record_len();
-        let Some(message) = self.contents[number].take() else { return };
-        self.contents_free.push(number as u32);
+        let Some(message) = self.take_content(number) else { return };
         record::encode_message(bytes, &message, self.clock);
         self.index.bytes_live += u64::from(record_len);
+    }
+
+    fn take_content(&mut self, number: usize) -> Option<Message> {
+        let message = self.contents.get_mut(number)?.take()?;
+        self.contents_bytes -= MESSAGE_OVERHEAD_MAX + record::content_len(&message);
+        self.contents_free.push(number as u32);
+        // After a burst the memory is given back, when its last message is gone.
+        if self.contents_free.len() == self.contents.len() {
+            self.contents.clear();
+            self.contents_free.clear();
+            self.contents.shrink_to(CONTENTS_KEPT);
+            self.contents_free.shrink_to(CONTENTS_KEPT);
+        }
+        Some(message)
     }
 
     fn entry(&mut self, op: StoreOp) {
@@ -401,14 +424,14 @@ impl Facts {
         }
         let waiting = &mut self.waiting[index::offset_of(position) as usize];
         if let Some(op) = waiting.op.take() {
-            self.bytes_waiting -= op_len_max(&op);
+            self.waiting_bytes -= op_len_max(&op);
             self.records_elided += 1;
         }
         waiting.voids_written
     }
 
     fn push(&mut self, op: StoreOp, voids_written: bool) {
-        self.bytes_waiting += op_len_max(&op);
+        self.waiting_bytes += op_len_max(&op);
         self.waiting.push(Waiting { op: Some(op), voids_written });
     }
 
@@ -417,18 +440,9 @@ impl Facts {
         if index::is_written(slot.position) {
             self.index.bytes_live = self.index.bytes_live.saturating_sub(u64::from(slot.record_len()));
         } else if index::is_pending(slot.position) {
-            let number = index::offset_of(slot.position);
-            self.contents[number as usize] = None;
-            self.contents_free.push(number as u32);
-            self.bytes_waiting -= MESSAGE_OVERHEAD_MAX + slot.content_len as usize;
+            self.take_content(index::offset_of(slot.position) as usize);
             self.records_elided += 1;
         }
-    }
-
-    /// Of messages that only tickets hold.
-    fn contents_bytes(&self) -> usize {
-        let lens = self.contents.iter().flatten().map(|message| MESSAGE_OVERHEAD_MAX + record::content_len(message));
-        lens.sum()
     }
 
     /// Takes the numbers of an operation into account, that must not be given again.
@@ -472,7 +486,8 @@ fn op_len_max(op: &StoreOp) -> usize {
     }
 }
 
-/// Whether an entry may be given up when its message expires: its delivery has not begun (section 3.3.2.3.3).
+/// Whether an entry may be given up when its message expires: its delivery has not begun (section 3.3.2.3.3), and its shard does
+/// not know of it.
 pub fn may_expire(flags: EntryFlags) -> bool {
-    flags.state() == EntryState::Queued
+    flags.state() == EntryState::Queued && flags.is_spilled()
 }

@@ -9,7 +9,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use super::record::{EntryFlags, MESSAGE_OVERHEAD_MAX, Record};
+use super::record::{EntryFlags, EntryState, MESSAGE_OVERHEAD_MAX, Record};
 use crate::routing::table::Table;
 
 /// Where a record is: its segment in the upper 32 bits, its offset there in the lower. 0 is nowhere.
@@ -208,6 +208,23 @@ impl Index {
 
     pub fn session_mut(&mut self, id: u64) -> Option<&mut SessionSlot> {
         self.sessions.find_mut(self.hash.hash_one(id), |slot| slot.id == id).map(Box::as_mut)
+    }
+
+    /// The spilled entries of a session up to this one are their shard's again.
+    pub fn note_loaded(&mut self, session: u64, last: u64) {
+        let Some(slot) = self.session_mut(session) else { return };
+        for entry in slot.entries.iter_mut().take_while(|entry| entry.number <= last) {
+            entry.flags = entry.flags.with_spilled(false);
+        }
+    }
+
+    /// From `first` on the waiting entries of a session are spilled, before it they are not.
+    pub fn set_spilled(&mut self, session: u64, first: u64) {
+        let Some(slot) = self.session_mut(session) else { return };
+        for entry in &mut slot.entries {
+            let is_spilled = entry.number >= first && entry.flags.state() == EntryState::Queued;
+            entry.flags = entry.flags.with_spilled(is_spilled);
+        }
     }
 
     pub fn session_or_new(&mut self, id: u64) -> &mut SessionSlot {

@@ -17,12 +17,15 @@ pub mod error;
 mod facts;
 mod format;
 mod index;
+pub mod inspect;
 mod log;
 mod read;
 mod record;
 mod recover;
 mod reports;
+pub mod salvage;
 mod tickets;
+mod walk;
 
 use crate::broker::batch::ReadRequest;
 use crate::broker::{Batch, Millis, Recovered, Report};
@@ -117,10 +120,10 @@ impl<D: Disk> Store<D> {
         config: StoreConfig,
         progress: &mut dyn FnMut(RecoveryProgress),
     ) -> Result<Opened<D>, OpenError> {
-        let replayed = recover::replay(&mut disk, &config, progress)?;
+        let mut replayed = recover::replay(&mut disk, &config, progress)?;
         let clock = Clock { wall_at_zero_ms: config.wall_at_zero_ms };
         let segments = replayed.segments.iter().map(|segment| Segment { ..*segment });
-        let recovered = contents::read(&mut disk, &replayed.index, segments, &config, clock, replayed.counter)?;
+        let recovered = contents::read(&mut disk, &mut replayed.index, segments, &config, clock, replayed.counter)?;
         let segments = recover::cut(&mut disk, replayed.segments)?;
         let mut log = Log::new(disk, &config, replayed.hash_seed, segments, replayed.last_group);
         log.start()?;
@@ -158,7 +161,7 @@ impl<D: Disk> Store<D> {
 
     /// Bytes, roughly, that [`commit`](Self::commit) would write.
     pub fn pending_bytes(&self) -> usize {
-        self.facts.bytes_waiting
+        self.facts.bytes_waiting()
     }
 
     /// Appends all that was taken to the log as one group, and syncs it if the configuration acknowledges what is synced. Answers reads.
@@ -231,7 +234,7 @@ impl<D: Disk> Store<D> {
         self.log.flush(&mut self.facts.index, told)?;
         let finished = self.cleaning.finished;
         if self.facts.has_waiting() {
-            let len = GROUP_HEADER_LEN + format::padded(self.facts.bytes_waiting);
+            let len = GROUP_HEADER_LEN + format::padded(self.facts.bytes_waiting());
             let start = self.log.place(&mut self.facts.index, len)?;
             let mut bytes = self.log.begin_group();
             self.bytes_relocated += self.facts.encode(&mut bytes, start) as u64;

@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::index::{self, Position};
 use super::log::Log;
 use super::record::{self, EntryState, Record, decode_entry, decode_message, simple_entry};
-use crate::broker::batch::{Entry, ReadRequest};
+use crate::broker::batch::{Entry, Progress, ReadRequest};
 use crate::broker::{Loaded, Message, Millis};
 use crate::limits::STORE_READ_AHEAD;
 
@@ -30,20 +30,17 @@ pub fn load<D: Disk>(
         Loaded { key: request.key, generation: request.generation, entries: Vec::new(), expired: 0, is_last: true };
     // Nothing changes before all is read: an error answers nothing, and the request is repeated.
     let mut ended = Vec::new();
+    let mut last = 0;
     let mut bytes = 0;
     if let Some(session) = facts.index.session(request.session) {
-        let first = session.entries.partition_point(|entry| entry.number <= request.after);
-        for slot in session.entries.range(first..) {
+        for slot in session.entries.iter().filter(|slot| slot.flags.is_spilled()) {
             let message = match slot.flags.state() {
-                EntryState::InFlight | EntryState::Received => continue,
-                EntryState::Queued => match facts.index.message(slot.stamp) {
-                    Some(message) => message,
-                    None => continue,
-                },
-                EntryState::Expired => {
-                    ended.push(slot.number);
-                    continue;
-                }
+                EntryState::Queued => facts.index.message(slot.stamp),
+                _ => None,
+            };
+            let Some(message) = message else {
+                ended.push(slot.number);
+                continue;
             };
             if bytes >= request.bytes_max && !loaded.entries.is_empty() {
                 loaded.is_last = false;
@@ -56,15 +53,18 @@ pub fn load<D: Disk>(
             } else {
                 Some(simple_entry(slot.number, slot.stamp, slot.flags))
             };
+            last = slot.number;
             match (entry, message) {
-                (Some(entry), Some(message)) if message.expires_at.is_none_or(|at| at > now) => {
+                (Some(mut entry), Some(message)) if message.expires_at.is_none_or(|at| at > now) => {
                     bytes += message.size();
+                    entry.progress = Progress::Queued;
                     loaded.entries.push((entry, message));
                 }
                 _ => ended.push(slot.number),
             }
         }
     }
+    facts.index.note_loaded(request.session, last);
     loaded.expired = ended.len() as u64;
     for number in ended {
         facts.apply(crate::broker::StoreOp::EndEntry { session: request.session, number });

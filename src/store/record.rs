@@ -61,9 +61,11 @@ impl Clock {
 }
 
 /// What the index knows of an entry besides its numbers: how far it has come in bits 0 and 1 ([`EntryState`]), QoS in bits 2
-/// and 3, 16 RETAIN, 32 details (subscription identifiers, group).
+/// and 3, 16 RETAIN, 32 details (subscription identifiers, group), 64 spilled: its shard has forgotten it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryFlags(pub u8);
+
+const SPILLED: u8 = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryState {
@@ -78,6 +80,7 @@ impl EntryFlags {
     pub fn of(entry: &Entry) -> Self {
         let state = match entry.progress {
             Progress::Queued => 0,
+            Progress::Spilled => SPILLED,
             Progress::InFlight { .. } => 1,
             Progress::Received { .. } => 2,
         };
@@ -96,6 +99,15 @@ impl EntryFlags {
 
     pub fn expired(self) -> Self {
         Self(self.0 | 3)
+    }
+
+    pub fn is_spilled(self) -> bool {
+        self.0 & SPILLED != 0
+    }
+
+    /// The same, known to its shard or not.
+    pub fn with_spilled(self, is_spilled: bool) -> Self {
+        Self(if is_spilled { self.0 | SPILLED } else { self.0 & !SPILLED })
     }
 
     pub fn qos(self) -> Qos {
@@ -386,7 +398,7 @@ pub fn encode_entry(bytes: &mut Vec<u8>, session: u64, entry: &Entry) {
     let flags = EntryFlags::of(entry);
     let mut body_len = 8 + 8 + 8 + 1;
     let sequence = match entry.progress {
-        Progress::Queued => None,
+        Progress::Queued | Progress::Spilled => None,
         Progress::InFlight { sequence } | Progress::Received { sequence } => Some(sequence),
     };
     body_len += if sequence.is_some() { 8 } else { 0 };
@@ -422,6 +434,7 @@ pub fn decode_entry(body: &[u8]) -> Option<Entry> {
     parts.u64()?;
     let (number, stamp, flags) = (parts.u64()?, parts.u64()?, EntryFlags(parts.u8()?));
     let progress = match flags.state() {
+        EntryState::Queued if flags.is_spilled() => Progress::Spilled,
         EntryState::Queued => Progress::Queued,
         EntryState::InFlight => Progress::InFlight { sequence: parts.u64()? },
         EntryState::Received => Progress::Received { sequence: parts.u64()? },

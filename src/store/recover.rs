@@ -7,8 +7,6 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::Findings;
-use super::RecoveryProgress;
 use super::config::StoreConfig;
 use super::disk::Disk;
 use super::error::OpenError;
@@ -17,6 +15,8 @@ use super::format::{self, FORMAT, GROUP_HEADER_LEN, GroupHeader, Header, SEGMENT
 use super::index::{EntrySlot, Index, Position, SubscriptionSlot, UnreleasedSlot, packet_hash, position};
 use super::log::Segment;
 use super::record::Record;
+use super::walk::{Walk, read_whole};
+use super::{Findings, RecoveryProgress};
 use crate::limits::STORE_PROGRESS_BYTES;
 
 /// What replaying the log gave.
@@ -45,18 +45,18 @@ pub fn replay<D: Disk>(
 ) -> Result<Replayed, OpenError> {
     let (heads, hash_seed) = read_heads(disk)?;
     let hash_seed = hash_seed.unwrap_or(config.hash_seed);
-    let mut replay = Replay {
-        index: Index::new(hash_seed),
-        last_group: None,
-        counter: 0,
-        findings: Findings { is_new: heads.is_empty(), segments: heads.len() as u64, ..Findings::default() },
-    };
+    let mut replay = Replay::new(hash_seed);
+    replay.findings.is_new = heads.is_empty();
+    replay.findings.segments = heads.len() as u64;
     let mut segments = VecDeque::new();
     let bytes_total = heads.iter().map(|head| head.size).sum();
     let mut told = 0;
     let mut gap: Option<Gap> = None;
+    let mut bytes = Vec::new();
     for (at, head) in heads.iter().enumerate() {
-        let bytes = read_segment(disk, head)?;
+        bytes.clear();
+        bytes.resize(head.size as usize, 0);
+        read_whole(disk, head.number, 0, &mut bytes)?;
         replay.findings.bytes_read += bytes.len() as u64;
         let next = heads[at + 1..].iter().find_map(|next| Some((next.number == head.number + 1, next.first_group?)));
         let walk = Walk { segment: head.number, crc_start: format::crc_start(hash_seed, head.number), bytes: &bytes };
@@ -74,11 +74,14 @@ pub fn replay<D: Disk>(
             let (groups_behind, synced, first) = walk.groups_behind(end);
             // Where the very first group is not whole, its number is not known: it is at least the one before the next.
             let expected = replay.last_group.map_or(first.saturating_sub(1), |last| last + 1);
-            let gap =
-                gap.get_or_insert(Gap { segment: head.number, offset: end as u64, groups_behind: 0, is_damage: false });
+            let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            let gap = gap.get_or_insert_default();
+            // It is where the first bytes are that are not a group, which may be in a later segment than the last group.
+            if gap.groups_behind == 0 && (gap.segment == 0 || written > end) {
+                (gap.segment, gap.offset) = (head.number, end as u64);
+            }
             gap.groups_behind += groups_behind;
             gap.is_damage |= groups_behind > 0 && synced >= expected;
-            let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
             replay.findings.torn_bytes += written.saturating_sub(end) as u64;
         }
         if replay.findings.bytes_read - told >= STORE_PROGRESS_BYTES || at + 1 == heads.len() {
@@ -118,6 +121,7 @@ pub fn cut<D: Disk>(disk: &mut D, segments: VecDeque<Segment>) -> io::Result<Vec
 }
 
 /// Where the groups end that count.
+#[derive(Default)]
 struct Gap {
     segment: u32,
     offset: u64,
@@ -137,7 +141,7 @@ fn read_heads<D: Disk>(disk: &mut D) -> Result<(Vec<Head>, Option<u64>), OpenErr
             return Err(OpenError::Missing { segment: former.number + 1 });
         }
         let mut bytes = vec![0; SEGMENT_HEADER_LEN + GROUP_HEADER_LEN];
-        read_exactly(disk, number, 0, &mut bytes)?;
+        read_whole(disk, number, 0, &mut bytes)?;
         let mut is_valid = true;
         match Header::decode(number, &bytes) {
             Header::Valid(header) => {
@@ -151,7 +155,7 @@ fn read_heads<D: Disk>(disk: &mut D) -> Result<(Vec<Head>, Option<u64>), OpenErr
             }
             Header::Foreign => return Err(OpenError::Foreign { segment: number }),
             // The header of the last segment may not have been synced when the machine went down; then nothing is behind it.
-            Header::Unfinished | Header::Damaged if Some(number) == last && is_empty(disk, number, size)? => {
+            Header::Unfinished if Some(number) == last && is_empty(disk, number, size)? => {
                 is_valid = false;
             }
             Header::Unfinished | Header::Damaged => {
@@ -159,7 +163,7 @@ fn read_heads<D: Disk>(disk: &mut D) -> Result<(Vec<Head>, Option<u64>), OpenErr
             }
         }
         let first_group = match hash_seed {
-            Some(seed) if is_valid => first_group(disk, number, &bytes[SEGMENT_HEADER_LEN..], seed)?,
+            Some(seed) if is_valid => first_group(disk, number, size, &bytes[SEGMENT_HEADER_LEN..], seed)?,
             _ => None,
         };
         heads.push(Head { number, size, is_valid, first_group });
@@ -170,76 +174,37 @@ fn read_heads<D: Disk>(disk: &mut D) -> Result<(Vec<Head>, Option<u64>), OpenErr
 /// Whether a segment has nothing behind its header.
 fn is_empty<D: Disk>(disk: &mut D, number: u32, size: u64) -> io::Result<bool> {
     let mut bytes = vec![0; size as usize];
-    read_exactly(disk, number, 0, &mut bytes)?;
+    read_whole(disk, number, 0, &mut bytes)?;
     Ok(bytes.iter().skip(SEGMENT_HEADER_LEN).all(|byte| *byte == 0))
 }
 
-fn first_group<D: Disk>(disk: &mut D, segment: u32, header: &[u8], hash_seed: u64) -> io::Result<Option<GroupHeader>> {
+fn first_group<D: Disk>(
+    disk: &mut D,
+    segment: u32,
+    size: u64,
+    header: &[u8],
+    hash_seed: u64,
+) -> io::Result<Option<GroupHeader>> {
     let Some(len) = format::group_len(header) else { return Ok(None) };
-    let size = disk.segments()?.iter().find(|(number, _)| *number == segment).map_or(0, |(_, size)| *size);
     let mut bytes = vec![0; len.min(size) as usize];
-    read_exactly(disk, segment, SEGMENT_HEADER_LEN as u64, &mut bytes)?;
+    read_whole(disk, segment, SEGMENT_HEADER_LEN as u64, &mut bytes)?;
     let group = format::decode_group(&bytes, format::crc_start(hash_seed, segment));
     Ok(group.map(|(header, _)| header))
 }
 
-/// What is not there is left as it is.
-fn read_exactly<D: Disk>(disk: &mut D, segment: u32, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-    let mut read = 0;
-    while read < bytes.len() {
-        match disk.read(segment, offset + read as u64, &mut bytes[read..])? {
-            0 => break,
-            count => read += count,
-        }
-    }
-    Ok(())
-}
-
-fn read_segment<D: Disk>(disk: &mut D, head: &Head) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; head.size as usize];
-    read_exactly(disk, head.number, 0, &mut bytes)?;
-    Ok(bytes)
-}
-
-/// The bytes of one segment.
-struct Walk<'a> {
-    segment: u32,
-    crc_start: u32,
-    bytes: &'a [u8],
-}
-
-impl<'a> Walk<'a> {
-    fn group(&self, at: usize) -> Option<(GroupHeader, &'a [u8])> {
-        format::decode_group(self.bytes.get(at..)?, self.crc_start)
-    }
-
-    /// How many whole groups are behind `from`, the last group that one of them says was synced, and the number of the first.
-    fn groups_behind(&self, from: usize) -> (u64, u64, u64) {
-        let (mut groups, mut synced, mut first) = (0, 0, 0);
-        let mut at = from;
-        while at + GROUP_HEADER_LEN <= self.bytes.len() {
-            match self.group(at) {
-                Some((header, body)) => {
-                    first = if groups == 0 { header.number } else { first };
-                    groups += 1;
-                    synced = synced.max(header.synced);
-                    at += format::padded(GROUP_HEADER_LEN + body.len());
-                }
-                None => at += 8,
-            }
-        }
-        (groups, synced, first)
-    }
-}
-
-struct Replay {
-    index: Index,
-    last_group: Option<u64>,
-    counter: u64,
-    findings: Findings,
+/// An index that grows record by record.
+pub struct Replay {
+    pub index: Index,
+    pub last_group: Option<u64>,
+    pub counter: u64,
+    pub findings: Findings,
 }
 
 impl Replay {
+    pub fn new(hash_seed: u64) -> Self {
+        Self { index: Index::new(hash_seed), last_group: None, counter: 0, findings: Findings::default() }
+    }
+
     /// Replays a segment's groups up to `next_group`, with which the next segment begins, or to the first that is not whole. Returns
     /// where they end.
     fn groups(&mut self, walk: &Walk<'_>, next_group: Option<u64>) -> Result<usize, OpenError> {
@@ -258,7 +223,8 @@ impl Replay {
         Ok(at.min(walk.bytes.len()))
     }
 
-    fn records(&mut self, segment: u32, offset: usize, body: &[u8]) -> Result<(), OpenError> {
+    /// Takes over the records of a group's body that begins at `offset`.
+    pub fn records(&mut self, segment: u32, offset: usize, body: &[u8]) -> Result<(), OpenError> {
         let mut at = 0;
         while at < body.len() {
             let from = position(segment, (offset + at) as u64);
@@ -362,13 +328,13 @@ impl Replay {
     }
 
     /// Drops what names something that is not there, and messages that nothing names.
-    fn finish(&mut self) {
-        let Index { sessions, .. } = &mut self.index;
-        // Facts of a session without a record: of one that ended, in segments newer than its end. There are none by construction.
-        let mut void: Vec<u64> = sessions.iter().filter(|slot| slot.position == 0).map(|slot| slot.id).collect();
-        void.sort_unstable();
-        for id in void {
-            self.index.remove_session(id);
+    pub fn finish(&mut self) {
+        let sessions = self.index.sessions.iter();
+        let nameless: Vec<u64> = sessions.filter(|slot| slot.position == 0).map(|slot| slot.id).collect();
+        for id in nameless {
+            let slot = self.index.remove_session(id);
+            let facts = slot.map_or(0, |slot| slot.subscriptions.len() + slot.entries.len() + slot.unreleased.len());
+            self.findings.dangling += facts as u64;
         }
         let mut refs: Vec<u64> = Vec::new();
         for slot in self.index.sessions.iter() {

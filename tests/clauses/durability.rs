@@ -355,6 +355,36 @@ fn what_is_in_memory_is_not_fetched_from_disk_too() {
     }
 }
 
+/// What is in memory although others wait on disk before it, messages of a group, comes once.
+#[test]
+fn what_is_in_memory_is_not_read_back() {
+    let rig = Rig::durable(1, |settings| {
+        settings.queue_memory_max = 1_000;
+        settings.in_flight_max = 3;
+    });
+    let connect = session_on(&rig, 0);
+    let mut subscriber = rig.connect(&connect);
+    subscriber.subscribe(&[("t", 1), ("$share/g/s", 1)]);
+    subscriber.break_off();
+    let mut publisher = rig.connect_v5("publisher");
+    let mut expected = Vec::new();
+    for number in 0..50 {
+        let payload = number.to_string();
+        assert_eq!(publisher.publish_qos1(if number % 2 == 0 { "t" } else { "s" }, &payload), 0);
+        expected.push(payload);
+    }
+    let mut subscriber = rig.connect(&connect);
+    let mut received = Vec::new();
+    while let Some(packet) = subscriber.try_next() {
+        let Packet::Publish(message) = packet else { panic!("{packet:?}") };
+        received.push(String::from_utf8(message.payload).expect("it is text"));
+        subscriber.puback(message.packet_id);
+    }
+    received.sort();
+    expected.sort();
+    assert_eq!(received, expected);
+}
+
 /// A store that is full refuses what must be kept, and goes on by itself; nothing acknowledged is lost.
 #[test]
 fn a_full_store_refuses_and_recovers() {

@@ -196,28 +196,25 @@ impl Segment {
     }
 
     fn crash(&mut self, random: &mut dyn FnMut() -> u64) {
+        let unsynced: usize = self.unsynced.iter().map(|write| write.bytes.len()).sum();
         let mut left = match random() % 4 {
             0 => 0,
-            1 => usize::MAX,
-            _ => {
-                let unsynced: usize = self.unsynced.iter().map(|write| write.bytes.len()).sum();
-                (random() % (unsynced as u64 + 1)) as usize
-            }
+            1 => unsynced,
+            _ => (random() % (unsynced as u64 + 1)) as usize,
         };
-        let in_any_order = random().is_multiple_of(2);
+        // Sectors may be written in any order, but for none and all of them.
+        let in_any_order = left != 0 && left != unsynced && random().is_multiple_of(2);
         for Write { offset, bytes, .. } in std::mem::take(&mut self.unsynced) {
             let mut start = 0;
             while start < bytes.len() {
                 let end = bytes.len().min(((offset + start) / SECTOR + 1) * SECTOR - offset);
-                if in_any_order && left != usize::MAX {
-                    if random().is_multiple_of(2) {
-                        put(&mut self.synced, offset + start, &bytes[start..end]);
-                    }
-                } else {
-                    let kept = (end - start).min(left);
-                    put(&mut self.synced, offset + start, &bytes[start..start + kept]);
-                    left = if left == usize::MAX { left } else { left - kept };
-                }
+                let kept = match in_any_order {
+                    true if random().is_multiple_of(2) => end - start,
+                    true => 0,
+                    false => left.min(end - start),
+                };
+                left -= if in_any_order { 0 } else { kept };
+                put(&mut self.synced, offset + start, &bytes[start..start + kept]);
                 start = end;
             }
         }

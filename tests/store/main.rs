@@ -1,9 +1,18 @@
 //! The store over a disk in memory: what was acknowledged is there after any crash, and nothing else.
 
+mod cleaning;
 mod crashes;
+mod damage;
+mod elision;
 mod fake_disk;
+mod faults;
 mod op;
+mod open;
 mod random;
+mod reads;
+mod rig;
+mod salvage;
+mod tickets;
 mod twin;
 mod world;
 

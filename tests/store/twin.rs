@@ -81,10 +81,32 @@ impl Session {
         }
     }
 
-    /// Entries that wait, with higher numbers than `after`.
-    pub fn queued(&self, after: u64) -> Vec<(u64, u64)> {
-        let entries = self.entries.range(after + 1..).filter(|(_, (_, progress))| *progress == Progress::Queued);
+    /// Entries that wait, in memory or on disk only.
+    pub fn queued(&self) -> Vec<(u64, u64)> {
+        let waits = |progress| matches!(progress, Progress::Queued | Progress::Spilled);
+        let entries = self.entries.iter().filter(|(_, (_, progress))| waits(*progress));
         entries.map(|(number, (stamp, _))| (*number, *stamp)).collect()
+    }
+
+    /// Those that are on disk only.
+    pub fn spilled(&self) -> Vec<(u64, u64)> {
+        let entries = self.entries.iter().filter(|(_, (_, progress))| *progress == Progress::Spilled);
+        entries.map(|(number, (stamp, _))| (*number, *stamp)).collect()
+    }
+
+    /// What a recovery brings back of the queue; the others are on disk only from then on.
+    pub fn spill(&mut self, queue_memory_max: usize) {
+        let fit = fitting(&self.queued(), queue_memory_max);
+        for (place, (number, _)) in self.queued().into_iter().enumerate() {
+            let progress = if place < fit { Progress::Queued } else { Progress::Spilled };
+            self.note_progress(number, progress);
+        }
+    }
+
+    pub fn note_progress(&mut self, number: u64, progress: Progress) {
+        if let Some((_, known)) = self.entries.get_mut(&number) {
+            *known = progress;
+        }
     }
 }
 
@@ -197,7 +219,7 @@ fn session_difference(found: &RecoveredSession, expected: &Session, queue_memory
         .entries
         .iter()
         .filter_map(|(number, (stamp, progress))| match progress {
-            Progress::Queued => None,
+            Progress::Queued | Progress::Spilled => None,
             Progress::InFlight { sequence } => Some((*sequence, op::entry(*number, *stamp, *progress), true)),
             Progress::Received { sequence } => Some((*sequence, op::entry(*number, *stamp, *progress), false)),
         })
@@ -211,17 +233,11 @@ fn session_difference(found: &RecoveredSession, expected: &Session, queue_memory
     if !same {
         return Some(format!("in flight {:?}, expected {in_flight:?}", found.in_flight));
     }
-    let queued = expected.queued(0);
-    let mut memory = 0;
-    let sizes = queued.iter().map(|(_, stamp)| op::message(*stamp).size());
-    let fit = sizes.clone().take_while(|size| {
-        memory += size;
-        memory <= queue_memory_max
-    });
-    let fit = fit.count();
+    let queued = expected.queued();
+    let fit = fitting(&queued, queue_memory_max);
     let kept: Vec<_> =
         queued[..fit].iter().map(|(number, stamp)| op::entry(*number, *stamp, Progress::Queued)).collect();
-    let spilled: usize = sizes.skip(fit).sum();
+    let spilled: usize = queued[fit..].iter().map(|(_, stamp)| op::message(*stamp).size()).sum();
     if !found.queue.iter().map(|(entry, _)| entry).eq(kept.iter()) {
         return Some(format!("queue {:?}, expected {kept:?}", found.queue));
     }
@@ -233,4 +249,15 @@ fn session_difference(found: &RecoveredSession, expected: &Session, queue_memory
     let mut messages = messages.chain(sent);
     let wrong = messages.find(|(stamp, message)| !op::same_message(message, &op::message(*stamp)))?;
     Some(format!("message {wrong:?}"))
+}
+
+/// How many of the first waiting entries fit into so many bytes.
+fn fitting(queued: &[(u64, u64)], bytes_max: usize) -> usize {
+    let mut memory = 0;
+    let sizes = queued.iter().map(|(_, stamp)| op::message(*stamp).size());
+    let fit = sizes.take_while(|size| {
+        memory += size;
+        memory <= bytes_max
+    });
+    fit.count()
 }

@@ -186,6 +186,7 @@ impl World {
             );
         };
         self.facts = self.snapshots[at].clone();
+        self.facts.sessions.values_mut().for_each(|session| session.spill(max));
         for session in self.facts.sessions.values() {
             assert!(session.entries.keys().all(|number| *number <= recovered.counter));
         }
@@ -255,8 +256,7 @@ impl World {
         let at = self.reads.iter().position(|(of, request)| *of == shard && request.generation == loaded.generation);
         let (_, request) = self.reads.swap_remove(at.expect("an answer without a request"));
         assert!(!self.tickets.has_session(request.session));
-        let expected =
-            self.facts.sessions.get(&request.session).map_or(Vec::new(), |session| session.queued(request.after));
+        let expected = self.facts.sessions.get(&request.session).map_or(Vec::new(), |session| session.spilled());
         let count = loaded.entries.len();
         assert!(count > 0 || expected.is_empty(), "nothing was read");
         assert_eq!(loaded.is_last, count == expected.len());
@@ -266,6 +266,9 @@ impl World {
             assert!(op::same_message(message, &op::message(stamp)));
             assert!(bytes < request.bytes_max.max(1));
             bytes += message.size();
+            if let Some(session) = self.facts.sessions.get_mut(&request.session) {
+                session.note_progress(number, Progress::Queued);
+            }
         }
     }
 
@@ -353,10 +356,11 @@ impl World {
         }
         ops.push(Op::Message { stamp });
         for session in self.sessions_of(shard) {
-            if self.random.chance(40) {
+            if self.random.chance(40) && !ops.contains(&Op::EndSession { id: session }) {
                 self.counter += 1;
                 let number = self.counter;
-                ops.push(Op::Entry { session, number, stamp, progress: Progress::Queued });
+                let progress = if self.random.chance(50) { Progress::Queued } else { Progress::Spilled };
+                ops.push(Op::Entry { session, number, stamp, progress });
                 // The queue is full: the oldest is dropped.
                 let oldest = self.facts.sessions[&session].entries.keys().next().copied();
                 if let Some(number) = oldest.filter(|_| self.random.chance(20)) {
@@ -379,6 +383,9 @@ impl World {
         let Some(session) = self.random.pick(&sessions).filter(|_| !self.random.chance(3)) else {
             return ops.push(Op::Session { id: self.new_number(shard), version });
         };
+        if ops.contains(&Op::EndSession { id: session }) {
+            return;
+        }
         let entries = &self.facts.sessions[&session].entries;
         let entry = if self.random.chance(60) {
             entries.iter().next().map(|(number, (stamp, progress))| (*number, *stamp, *progress))
@@ -404,7 +411,7 @@ impl World {
                 let Some((number, stamp, progress)) = entry.filter(is_free) else { return };
                 let sequence = self.random.below(1 << 20) << 20 | number;
                 match progress {
-                    Progress::Queued if self.random.chance(50) => {
+                    Progress::Queued | Progress::Spilled if self.random.chance(50) => {
                         ops.push(Op::Entry { session, number, stamp, progress: Progress::InFlight { sequence } });
                     }
                     Progress::InFlight { sequence } if self.random.chance(50) => {
@@ -430,11 +437,9 @@ impl World {
 
     fn read(&mut self, shard: u8) -> Vec<ReadRequest> {
         let Some(session) = self.random.pick(&self.sessions_of(shard)) else { return Vec::new() };
-        let numbers: Vec<u64> = self.facts.sessions[&session].entries.keys().copied().collect();
-        let after = if self.random.chance(50) { 0 } else { self.random.pick(&numbers).unwrap_or(0) };
         self.counter += 1;
         let bytes_max = self.random.below(3_000) as usize;
-        let request = ReadRequest { session, key: SessionKey(1), generation: self.counter as u32, after, bytes_max };
+        let request = ReadRequest { session, key: SessionKey(1), generation: self.counter as u32, bytes_max };
         self.reads.push((shard, request.clone()));
         vec![request]
     }
