@@ -314,6 +314,49 @@ fn long_queues_wait_on_disk() {
     }
 }
 
+/// Messages that wait in memory beside a queue on disk, those of a share group and those held behind retained messages, do not
+/// come from the disk as well.
+#[test]
+fn what_is_in_memory_is_not_fetched_from_disk_too() {
+    for shards in SHARD_COUNTS {
+        let rig = Rig::durable(shards, |settings| {
+            settings.queue_memory_max = 2_000;
+            settings.in_flight_max = 3;
+        });
+        let mut subscriber = rig.connect(&session_on(&rig, last_of(shards)));
+        subscriber.subscribe(&[("t", 1), ("$share/group/s", 1)]);
+        let mut publisher = rig.connect_v5("publisher");
+        publisher.retain("r/old", "old");
+        let mut sent: Vec<String> = vec!["old".into()];
+        let mut publish = |topic: &str, count: usize| {
+            for number in 0..count {
+                let payload = format!("{topic} {number} {}", sent.len());
+                assert_eq!(publisher.publish_qos1(topic, &payload), 0);
+                sent.push(payload);
+            }
+        };
+        // The client takes three messages and acknowledges none, so the retained message cannot come yet.
+        publish("t", 100);
+        subscriber.send(&subscribe(5, 7, &[], &[("r/#", 1)]));
+        publish("r/new", 3);
+        publish("s", 3);
+        publish("t", 100);
+        let mut received = Vec::new();
+        while let Some(packet) = subscriber.try_next() {
+            if let Packet::Publish(message) = packet {
+                subscriber.puback(message.packet_id);
+                received.push(String::from_utf8_lossy(&message.payload).into_owned());
+            }
+        }
+        let of = |payloads: &[String], topic: &str| -> Vec<String> {
+            payloads.iter().filter(|payload| payload.starts_with(topic)).cloned().collect()
+        };
+        assert_eq!(of(&received, "t "), of(&sent, "t "));
+        assert_eq!(received.len(), sent.len(), "{received:?}");
+        assert_eq!(rig.store_stats().entries, 0);
+    }
+}
+
 /// What is in memory although others wait on disk before it, messages of a group, comes once.
 #[test]
 fn what_is_in_memory_is_not_read_back() {
