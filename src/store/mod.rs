@@ -162,7 +162,7 @@ impl<D: Disk> Store<D> {
     /// Takes over a shard's batch; nothing is written yet.
     pub fn take(&mut self, shard: ShardIndex, batch: Batch) {
         for section in batch.sections {
-            self.tickets.take(shard, section, &mut self.facts, &mut self.news.tickets);
+            self.tickets.take((shard, batch.number), section, &mut self.facts, &mut self.news.tickets);
         }
         self.reads.extend(batch.reads.into_iter().map(|request| (shard, request)));
         match self.news.batches.iter_mut().find(|(of, _)| *of == shard) {
@@ -254,17 +254,29 @@ impl<D: Disk> Store<D> {
             let start = self.log.place(&mut self.facts.index, len)?;
             let mut bytes = self.log.begin_group();
             self.bytes_relocated += self.facts.encode(&mut bytes, start) as u64;
-            let news = std::mem::take(&mut self.news);
+            let news = self.news();
             self.log.append(start, bytes, self.facts.counter, news);
         } else {
             self.facts.clear_elided();
-            told.push(std::mem::take(&mut self.news));
+            told.push(self.news());
         }
         if let Some(segment) = finished {
             self.log.free(segment);
             self.cleaning.finished = None;
         }
         self.log.flush(&mut self.facts.index, told)
+    }
+
+    /// What becomes true when all that was applied is durable.
+    fn news(&mut self) -> News {
+        let mut news = std::mem::take(&mut self.news);
+        for (shard, number) in &mut news.batches {
+            if let Some(late) = self.tickets.first_late(*shard).filter(|late| late <= number) {
+                self.news.batches.push((*shard, *number));
+                *number = late - 1;
+            }
+        }
+        news
     }
 
     fn answer_reads(&mut self, now: Millis) -> Result<(), StoreError> {

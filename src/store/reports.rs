@@ -29,8 +29,9 @@ impl Reports {
 
     pub fn tell(&mut self, news: News) {
         for (shard, number) in news.batches {
-            let report = self.report(shard);
-            report.durable = report.durable.max(number);
+            if number > self.waiting(shard).report.durable {
+                self.report(shard).durable = number;
+            }
         }
         for (shard, ticket) in news.tickets {
             self.report(shard).tickets.push(ticket);
@@ -57,12 +58,16 @@ impl Reports {
     }
 
     fn report(&mut self, shard: ShardIndex) -> &mut Report {
+        let waiting = self.waiting(shard);
+        waiting.has_news = true;
+        &mut waiting.report
+    }
+
+    fn waiting(&mut self, shard: ShardIndex) -> &mut Waiting {
         let shard = usize::from(shard.0);
         if self.waiting.len() <= shard {
             self.waiting.resize_with(shard + 1, Waiting::default);
         }
-        let waiting = &mut self.waiting[shard];
-        waiting.has_news = true;
-        &mut waiting.report
+        &mut self.waiting[shard]
     }
 }

@@ -4,7 +4,7 @@
 //! finds none of them on disk. So the log has no tickets, and facts that such a section would void are not touched before.
 //!
 //! An operation on a fact that waits here waits behind it: the end of an entry whose ticket is not complete has no effect without
-//! that entry.
+//! that entry. Its batch is not durable before.
 
 use std::collections::VecDeque;
 
@@ -22,10 +22,19 @@ pub struct Tickets {
     table: HashMap<u64, Ticket, FixedState>,
     /// Oldest first, with some that are complete already.
     order: VecDeque<u64>,
-    /// Facts that waiting sections add.
-    facts: HashMap<FactKey, u64, FixedState>,
+    /// Facts that waiting sections add, with their tickets, in the order in which these came.
+    facts: HashMap<FactKey, SmallVec<[u64; 1]>, FixedState>,
     /// Operations that wait for each session.
     sessions: HashMap<u64, u32, FixedState>,
+    /// Batches of which an operation waits behind a ticket that is not its own.
+    late: Vec<Late>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Late {
+    shard: ShardIndex,
+    batch: u64,
+    ticket: u64,
 }
 
 #[derive(Default)]
@@ -53,11 +62,19 @@ impl Tickets {
             order: VecDeque::new(),
             facts: HashMap::with_hasher(hash()),
             sessions: HashMap::with_hasher(hash()),
+            late: Vec::new(),
         }
     }
 
-    /// Applies a section, or keeps it until its ticket is complete. Tickets whose operations are applied now are appended to `done`.
-    pub fn take(&mut self, shard: ShardIndex, section: Section, facts: &mut Facts, done: &mut Vec<(ShardIndex, u64)>) {
+    /// Applies a section of a shard's batch, or keeps it until its ticket is complete. Tickets whose operations are applied now are
+    /// appended to `done`.
+    pub fn take(
+        &mut self,
+        (shard, batch): (ShardIndex, u64),
+        section: Section,
+        facts: &mut Facts,
+        done: &mut Vec<(ShardIndex, u64)>,
+    ) {
         for op in &section.ops {
             facts.count(op);
         }
@@ -66,14 +83,17 @@ impl Tickets {
             for op in section.ops {
                 match op {
                     StoreOp::Message(message) => stamps.push(facts.hold(message)),
-                    op => self.apply(op, facts),
+                    op => {
+                        let late = self.apply(op, facts).map(|ticket| Late { shard, batch, ticket });
+                        self.late.extend(late.filter(|late| self.late.last() != Some(late)));
+                    }
                 }
             }
             stamps.into_iter().for_each(|stamp| facts.release(stamp));
             return;
         }
         facts.count_ticket(section.ticket);
-        let Self { table, order, facts: waiting_facts, sessions } = self;
+        let Self { table, order, facts: waiting_facts, sessions, .. } = self;
         let ticket = table.entry(section.ticket).or_insert_with(|| {
             order.push_back(section.ticket);
             Ticket::default()
@@ -91,7 +111,10 @@ impl Tickets {
                 continue;
             }
             if let Some((key, true)) = key_of(&op) {
-                waiting_facts.entry(key).or_insert(section.ticket);
+                let tickets = waiting_facts.entry(key).or_default();
+                if tickets.last() != Some(&section.ticket) {
+                    tickets.push(section.ticket);
+                }
             }
             if let Some(session) = session_of(&op) {
                 *sessions.entry(session).or_default() += 1;
@@ -116,6 +139,11 @@ impl Tickets {
         self.table.len()
     }
 
+    /// The first batch of a shard that is not durable yet even if all that is applied is.
+    pub fn first_late(&self, shard: ShardIndex) -> Option<u64> {
+        self.late.iter().filter(|late| late.shard == shard).map(|late| late.batch).min()
+    }
+
     /// Whether operations of the session wait.
     pub fn has_waiting(&self, session: u64) -> bool {
         !self.sessions.is_empty() && self.sessions.contains_key(&session)
@@ -125,9 +153,12 @@ impl Tickets {
         let Some(ticket) = self.table.remove(&number) else { return };
         for op in &ticket.ops {
             if let Some((key, true)) = key_of(op)
-                && self.facts.get(&key) == Some(&number)
+                && let Some(tickets) = self.facts.get_mut(&key)
             {
-                self.facts.remove(&key);
+                tickets.retain(|ticket| *ticket != number);
+                if tickets.is_empty() {
+                    self.facts.remove(&key);
+                }
             }
             if let Some(session) = session_of(op)
                 && let Some(count) = self.sessions.get_mut(&session)
@@ -138,27 +169,36 @@ impl Tickets {
                 }
             }
         }
+        let mut behind = None;
         for op in ticket.ops {
-            self.apply(op, facts);
+            behind = self.apply(op, facts).or(behind);
+        }
+        match behind {
+            // They go on waiting, behind another ticket.
+            Some(ticket) => {
+                self.late.iter_mut().filter(|late| late.ticket == number).for_each(|late| late.ticket = ticket)
+            }
+            None => self.late.retain(|late| late.ticket != number),
         }
         ticket.stamps.into_iter().for_each(|stamp| facts.release(stamp));
         done.extend(ticket.shards.into_iter().map(|shard| (shard, number)));
     }
 
-    /// Applies an operation, unless its fact waits: then it waits behind it.
-    fn apply(&mut self, op: StoreOp, facts: &mut Facts) {
+    /// Applies an operation, unless its fact waits: then it waits behind the last ticket that has it, which is returned.
+    fn apply(&mut self, op: StoreOp, facts: &mut Facts) -> Option<u64> {
         if !self.facts.is_empty()
             && let Some((key, _)) = key_of(&op)
-            && let Some(number) = self.facts.get(&key)
+            && let Some(number) = self.facts.get(&key).and_then(|tickets| tickets.last())
             && let Some(ticket) = self.table.get_mut(number)
         {
             if let Some(session) = session_of(&op) {
                 *self.sessions.entry(session).or_default() += 1;
             }
             ticket.ops.push(op);
-            return;
+            return Some(*number);
         }
         facts.apply(op);
+        None
     }
 }
 
