@@ -314,6 +314,30 @@ fn long_queues_wait_on_disk() {
     }
 }
 
+/// A publish that removes a retained message is taken once over a crash, also if there was none to remove: repeated, it would
+/// remove what came after it.
+#[test]
+fn a_repeated_removal_does_not_remove_what_came_after_it() {
+    for shards in SHARD_COUNTS {
+        for topic in ["a", "b", "c", "d"] {
+            let rig = Rig::durable(shards, |_| {});
+            let sender = publisher_on(&rig, 0);
+            let mut publisher = rig.connect(&sender);
+            publisher.send_publish(&publish(topic, "").qos2(1).retain());
+            publisher.send_publish(&publish(topic, "x").qos2(2).retain());
+            assert_eq!([publisher.next_pubrec().packet_id, publisher.next_pubrec().packet_id], [1, 2]);
+            rig.crash(shards);
+            let mut publisher = rig.connect(&sender);
+            publisher.send_publish(&publish(topic, "").qos2(1).retain().dup());
+            publisher.send_publish(&publish(topic, "x").qos2(2).retain().dup());
+            assert_eq!([publisher.next_pubrec().packet_id, publisher.next_pubrec().packet_id], [1, 2]);
+            let mut reader = rig.connect_v5("reader");
+            reader.subscribe(&[(topic, 0)]);
+            reader.take("x");
+        }
+    }
+}
+
 /// Messages that wait in memory beside a queue on disk, those of a share group and those held behind retained messages, do not
 /// come from the disk as well.
 #[test]
