@@ -44,7 +44,7 @@ use format::GROUP_HEADER_LEN;
 use log::{Log, Segment};
 use read::ReadCache;
 use record::Clock;
-use reports::{Batches, News, Reports};
+use reports::{News, Reports};
 use tickets::Tickets;
 
 pub use config::{Acknowledge, StoreConfig};
@@ -61,7 +61,6 @@ pub struct Store<D> {
     reports: Reports,
     /// What becomes true with what waits.
     news: News,
-    batches: Batches,
     reads: Vec<(ShardIndex, ReadRequest)>,
     accepting: bool,
     bytes_relocated: u64,
@@ -147,7 +146,6 @@ impl<D: Disk> Store<D> {
             cleaning: Cleaning::default(),
             reports: Reports::new(config.shards),
             news: News::default(),
-            batches: Batches::default(),
             reads: Vec::new(),
             accepting: true,
             bytes_relocated: 0,
@@ -163,12 +161,14 @@ impl<D: Disk> Store<D> {
 
     /// Takes over a shard's batch; nothing is written yet.
     pub fn take(&mut self, shard: ShardIndex, batch: Batch) {
-        let (mut before, first_done) = (Vec::new(), self.news.tickets.len());
         for section in batch.sections {
-            self.tickets.take(shard, section, &mut self.facts, &mut self.news.tickets, &mut before);
+            self.tickets.take((shard, batch.number), section, &mut self.facts, &mut self.news.tickets);
         }
         self.reads.extend(batch.reads.into_iter().map(|request| (shard, request)));
-        self.batches.take(shard, batch.number, before, &self.news.tickets[first_done..]);
+        match self.news.batches.iter_mut().find(|(of, _)| *of == shard) {
+            Some((_, number)) => *number = batch.number,
+            None => self.news.batches.push((shard, batch.number)),
+        }
     }
 
     /// Bytes, roughly, that [`commit`](Self::commit) would write.
@@ -249,23 +249,34 @@ impl<D: Disk> Store<D> {
         // What an earlier call could not write goes first.
         self.log.flush(&mut self.facts.index, told)?;
         let finished = self.cleaning.finished;
-        self.news.batches.extend(self.batches.news());
         if self.facts.has_waiting() {
             let len = GROUP_HEADER_LEN + format::padded(self.facts.bytes_waiting());
             let start = self.log.place(&mut self.facts.index, len)?;
             let mut bytes = self.log.begin_group();
             self.bytes_relocated += self.facts.encode(&mut bytes, start) as u64;
-            let news = std::mem::take(&mut self.news);
+            let news = self.news();
             self.log.append(start, bytes, self.facts.counter, news);
         } else {
             self.facts.clear_elided();
-            told.push(std::mem::take(&mut self.news));
+            told.push(self.news());
         }
         if let Some(segment) = finished {
             self.log.free(segment);
             self.cleaning.finished = None;
         }
         self.log.flush(&mut self.facts.index, told)
+    }
+
+    /// What becomes true when all that was applied is durable.
+    fn news(&mut self) -> News {
+        let mut news = std::mem::take(&mut self.news);
+        for (shard, number) in &mut news.batches {
+            if let Some(late) = self.tickets.first_late(*shard).filter(|late| late <= number) {
+                self.news.batches.push((*shard, *number));
+                *number = late - 1;
+            }
+        }
+        news
     }
 
     fn answer_reads(&mut self, now: Millis) -> Result<(), StoreError> {

@@ -11,56 +11,6 @@ pub struct News {
     pub tickets: Vec<(ShardIndex, u64)>,
 }
 
-/// Which batches become durable with the next group: no batch of which an operation waits behind another shard's part of a publish,
-/// and none of its shard behind that.
-#[derive(Debug, Default)]
-pub struct Batches {
-    shards: Vec<Taken>,
-    late: Vec<Late>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Taken {
-    last: u64,
-    told: u64,
-}
-
-#[derive(Debug)]
-struct Late {
-    shard: ShardIndex,
-    batch: u64,
-    ticket: u64,
-}
-
-impl Batches {
-    /// A batch was taken. Operations of it wait behind the tickets `before`; the tickets `done` are complete now.
-    pub fn take(&mut self, shard: ShardIndex, batch: u64, before: Vec<u64>, done: &[(ShardIndex, u64)]) {
-        let index = usize::from(shard.0);
-        if self.shards.len() <= index {
-            self.shards.resize(index + 1, Taken::default());
-        }
-        self.shards[index].last = batch;
-        self.late.extend(before.into_iter().map(|ticket| Late { shard, batch, ticket }));
-        self.late.retain(|late| !done.iter().any(|(_, ticket)| *ticket == late.ticket));
-    }
-
-    /// The last batch of each shard that becomes durable with the next group, if it is another one than before.
-    pub fn news(&mut self) -> Vec<(ShardIndex, u64)> {
-        let Self { shards, late } = self;
-        let mut news = Vec::new();
-        for (index, taken) in shards.iter_mut().enumerate() {
-            let shard = ShardIndex(index as u8);
-            let first_late = late.iter().filter(|late| late.shard == shard).map(|late| late.batch).min();
-            let number = first_late.map_or(taken.last, |batch| batch - 1);
-            if number > taken.told {
-                taken.told = number;
-                news.push((shard, number));
-            }
-        }
-        news
-    }
-}
-
 /// One report a shard, that grows until it is polled.
 pub struct Reports {
     waiting: Vec<Waiting>,
@@ -79,8 +29,9 @@ impl Reports {
 
     pub fn tell(&mut self, news: News) {
         for (shard, number) in news.batches {
-            let report = self.report(shard);
-            report.durable = report.durable.max(number);
+            if number > self.waiting(shard).report.durable {
+                self.report(shard).durable = number;
+            }
         }
         for (shard, ticket) in news.tickets {
             self.report(shard).tickets.push(ticket);
@@ -107,12 +58,16 @@ impl Reports {
     }
 
     fn report(&mut self, shard: ShardIndex) -> &mut Report {
+        let waiting = self.waiting(shard);
+        waiting.has_news = true;
+        &mut waiting.report
+    }
+
+    fn waiting(&mut self, shard: ShardIndex) -> &mut Waiting {
         let shard = usize::from(shard.0);
         if self.waiting.len() <= shard {
             self.waiting.resize_with(shard + 1, Waiting::default);
         }
-        let waiting = &mut self.waiting[shard];
-        waiting.has_news = true;
-        &mut waiting.report
+        &mut self.waiting[shard]
     }
 }

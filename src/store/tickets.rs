@@ -5,7 +5,7 @@
 //!
 //! An operation on a fact that waits here waits behind it: the end of an entry whose ticket is not complete has no effect without
 //! that entry. So does a new entry of a message that waits here: one that takes the place of another entry, or a retained message
-//! that a new subscription brings, before the publish counts.
+//! that a new subscription brings, before the publish counts. The batch of such an operation is not durable before.
 
 use std::collections::VecDeque;
 
@@ -19,14 +19,25 @@ use crate::broker::batch::{Section, StoreOp};
 use crate::limits::STORE_TICKETS_MAX;
 use crate::routing::ShardIndex;
 
+type WaitingFacts = HashMap<FactKey, SmallVec<[u64; 1]>, FixedState>;
+
 pub struct Tickets {
     table: HashMap<u64, Ticket, FixedState>,
     /// Oldest first, with some that are complete already.
     order: VecDeque<u64>,
-    /// Facts that waiting sections add.
-    facts: HashMap<FactKey, u64, FixedState>,
+    /// Facts that waiting sections add, with their tickets, in the order in which these came.
+    facts: WaitingFacts,
     /// Operations that wait for each session.
     sessions: HashMap<u64, u32, FixedState>,
+    /// Batches of which an operation waits behind a ticket that is not its own.
+    late: Vec<Late>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Late {
+    shard: ShardIndex,
+    batch: u64,
+    ticket: u64,
 }
 
 #[derive(Default)]
@@ -54,19 +65,18 @@ impl Tickets {
             order: VecDeque::new(),
             facts: HashMap::with_hasher(hash()),
             sessions: HashMap::with_hasher(hash()),
+            late: Vec::new(),
         }
     }
 
-    /// Applies a section, or keeps it until its ticket is complete. Tickets whose operations are applied now are appended to `done`,
-    /// and those for which the batch must wait to `before`: operations of a section without a ticket wait behind them, or a
-    /// session's record, of which a CONNACK speaks, is in theirs.
+    /// Applies a section of a shard's batch, or keeps it until its ticket is complete. Tickets whose operations are applied now are
+    /// appended to `done`.
     pub fn take(
         &mut self,
-        shard: ShardIndex,
+        (shard, batch): (ShardIndex, u64),
         section: Section,
         facts: &mut Facts,
         done: &mut Vec<(ShardIndex, u64)>,
-        before: &mut Vec<u64>,
     ) {
         for op in &section.ops {
             facts.count(op);
@@ -76,14 +86,18 @@ impl Tickets {
             for op in section.ops {
                 match op {
                     StoreOp::Message(message) => stamps.push(facts.hold(message)),
-                    op => before.extend(self.apply(op, facts)),
+                    op => {
+                        if let Some(ticket) = self.apply(op, facts) {
+                            self.note_late(Late { shard, batch, ticket });
+                        }
+                    }
                 }
             }
             stamps.into_iter().for_each(|stamp| facts.release(stamp));
             return;
         }
         facts.count_ticket(section.ticket);
-        let Self { table, order, facts: waiting_facts, sessions } = self;
+        let Self { table, order, facts: waiting_facts, sessions, .. } = self;
         let ticket = table.entry(section.ticket).or_insert_with(|| {
             order.push_back(section.ticket);
             Ticket::default()
@@ -95,28 +109,29 @@ impl Tickets {
         if !ticket.shards.contains(&shard) {
             ticket.shards.push(shard);
         }
-        let first = ticket.ops.len();
+        let mut is_about_session = false;
         for op in section.ops {
+            is_about_session |= matches!(op, StoreOp::Session { .. } | StoreOp::EndSession { .. });
             if let StoreOp::Message(message) = op {
                 if facts.index.message(message.stamp).is_none() {
-                    waiting_facts.insert(FactKey::Message { stamp: message.stamp }, section.ticket);
+                    note_waiting(waiting_facts, FactKey::Message { stamp: message.stamp }, section.ticket);
                 }
                 ticket.stamps.push(facts.hold(message));
                 continue;
             }
             if let Some((key, true)) = key_of(&op) {
-                waiting_facts.entry(key).or_insert(section.ticket);
+                note_waiting(waiting_facts, key, section.ticket);
             }
             if let Some(session) = session_of(&op) {
                 *sessions.entry(session).or_default() += 1;
             }
             ticket.ops.push(op);
         }
-        let is_about_session = |op: &StoreOp| matches!(op, StoreOp::Session { .. } | StoreOp::EndSession { .. });
         if ticket.is_complete() {
             self.complete(section.ticket, facts, done);
-        } else if ticket.ops[first..].iter().any(is_about_session) {
-            before.push(section.ticket);
+        } else if is_about_session {
+            // A CONNACK may speak of it, that waits for the batch.
+            self.note_late(Late { shard, batch, ticket: section.ticket });
         }
         while self.table.len() > STORE_TICKETS_MAX
             && let Some(oldest) = self.order.pop_front()
@@ -133,6 +148,11 @@ impl Tickets {
         self.table.len()
     }
 
+    /// The first batch of a shard that is not durable yet even if all that is applied is.
+    pub fn first_late(&self, shard: ShardIndex) -> Option<u64> {
+        self.late.iter().filter(|late| late.shard == shard).map(|late| late.batch).min()
+    }
+
     /// Whether operations of the session wait.
     pub fn has_waiting(&self, session: u64) -> bool {
         !self.sessions.is_empty() && self.sessions.contains_key(&session)
@@ -140,19 +160,11 @@ impl Tickets {
 
     fn complete(&mut self, number: u64, facts: &mut Facts, done: &mut Vec<(ShardIndex, u64)>) {
         let Some(ticket) = self.table.remove(&number) else { return };
-        for stamp in &ticket.stamps {
-            let key = FactKey::Message { stamp: *stamp };
-            if self.facts.get(&key) == Some(&number) {
-                self.facts.remove(&key);
-            }
-        }
-        for op in &ticket.ops {
-            if let Some((key, true)) = key_of(op)
-                && self.facts.get(&key) == Some(&number)
-            {
-                self.facts.remove(&key);
-            }
-            if let Some(session) = session_of(op)
+        let messages = ticket.stamps.iter().map(|stamp| FactKey::Message { stamp: *stamp });
+        let mut keys: SmallVec<[FactKey; 4]> = messages.collect();
+        let mut behind = None;
+        for op in ticket.ops {
+            if let Some(session) = session_of(&op)
                 && let Some(count) = self.sessions.get_mut(&session)
             {
                 *count -= 1;
@@ -160,48 +172,86 @@ impl Tickets {
                     self.sessions.remove(&session);
                 }
             }
+            keys.extend(key_of(&op).map(|(key, _)| key));
+            match self.ticket_before(&op, Some(number)) {
+                Some(before) => {
+                    self.wait_behind(before, op);
+                    behind = Some(before);
+                }
+                None => facts.apply(op),
+            }
         }
-        for op in ticket.ops {
-            self.apply(op, facts);
+        for key in keys {
+            if let Some(tickets) = self.facts.get_mut(&key) {
+                tickets.retain(|ticket| *ticket != number);
+                if tickets.is_empty() {
+                    self.facts.remove(&key);
+                }
+            }
+        }
+        match behind {
+            // They go on waiting, behind another ticket.
+            Some(ticket) => {
+                self.late.iter_mut().filter(|late| late.ticket == number).for_each(|late| late.ticket = ticket)
+            }
+            None => self.late.retain(|late| late.ticket != number),
         }
         ticket.stamps.into_iter().for_each(|stamp| facts.release(stamp));
         done.extend(ticket.shards.into_iter().map(|shard| (shard, number)));
     }
 
-    /// Applies an operation, unless its fact waits: then it waits behind it, and the ticket is returned.
+    /// Applies an operation without a ticket, unless its fact waits, or the message of a new entry: then it waits behind the last
+    /// ticket that has it, which is returned.
     fn apply(&mut self, op: StoreOp, facts: &mut Facts) -> Option<u64> {
-        if !self.facts.is_empty()
-            && let Some(number) = self.ticket_before(&op, facts)
-            && let Some(ticket) = self.table.get_mut(&number)
-        {
-            if let Some((key, true)) = key_of(&op) {
-                self.facts.entry(key).or_insert(number);
+        let mut before = None;
+        if !self.facts.is_empty() {
+            before = self.ticket_before(&op, None);
+            if let (None, StoreOp::Entry { session, entry }) = (before, &op)
+                && facts.index.session(*session).is_some_and(|slot| slot.find_entry(entry.number).is_err())
+            {
+                let message = FactKey::Message { stamp: entry.stamp };
+                before = self.facts.get(&message).and_then(|tickets| tickets.last().copied());
             }
-            if let Some(session) = session_of(&op) {
-                *self.sessions.entry(session).or_default() += 1;
-            }
-            ticket.ops.push(op);
-            return Some(number);
         }
-        facts.apply(op);
-        None
+        match before {
+            Some(number) => self.wait_behind(number, op),
+            None => facts.apply(op),
+        }
+        before
     }
 
-    /// The ticket behind which an operation waits.
-    fn ticket_before(&self, op: &StoreOp, facts: &Facts) -> Option<u64> {
-        let (key, _) = key_of(op)?;
-        let behind_fact = self.facts.get(&key).copied();
-        match op {
-            StoreOp::Entry { session, entry } if behind_fact.is_none() && !has_entry(facts, *session, entry.number) => {
-                self.facts.get(&FactKey::Message { stamp: entry.stamp }).copied()
-            }
-            _ => behind_fact,
+    /// The ticket behind which an operation waits: the one before its own among those that have its fact.
+    fn ticket_before(&self, op: &StoreOp, own: Option<u64>) -> Option<u64> {
+        let tickets = self.facts.get(&key_of(op)?.0)?;
+        match tickets.iter().position(|ticket| Some(*ticket) == own) {
+            Some(place) => tickets[..place].last().copied(),
+            None => tickets.last().copied(),
+        }
+    }
+
+    fn wait_behind(&mut self, number: u64, op: StoreOp) {
+        let Some(ticket) = self.table.get_mut(&number) else { return };
+        if let Some((key, true)) = key_of(&op) {
+            note_waiting(&mut self.facts, key, number);
+        }
+        if let Some(session) = session_of(&op) {
+            *self.sessions.entry(session).or_default() += 1;
+        }
+        ticket.ops.push(op);
+    }
+
+    fn note_late(&mut self, late: Late) {
+        if self.late.last() != Some(&late) {
+            self.late.push(late);
         }
     }
 }
 
-fn has_entry(facts: &Facts, session: u64, number: u64) -> bool {
-    facts.index.session(session).is_some_and(|slot| slot.find_entry(number).is_ok())
+fn note_waiting(facts: &mut WaitingFacts, key: FactKey, ticket: u64) {
+    let tickets = facts.entry(key).or_default();
+    if !tickets.contains(&ticket) {
+        tickets.push(ticket);
+    }
 }
 
 /// The fact that an operation is about, and whether it adds it. Of subscriptions no publish speaks; a will does of its session.
