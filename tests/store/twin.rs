@@ -114,6 +114,7 @@ impl Session {
 #[derive(Clone, Debug, Default)]
 pub struct Tickets {
     list: Vec<Ticket>,
+    /// Counts what is added.
     clock: u64,
 }
 
@@ -123,8 +124,8 @@ struct Ticket {
     awaited: Option<u32>,
     arrived: u32,
     ops: Vec<Op>,
-    /// Of its sections, not of what waits behind them; and when each was first added, over all tickets.
-    added: BTreeMap<Fact, u64>,
+    /// Of its sections, not of what waits behind them; when each was added.
+    added: Vec<(Fact, u64)>,
     /// Batches, by shard, with operations that wait behind it.
     late: Vec<(u8, u64)>,
 }
@@ -135,7 +136,7 @@ impl Tickets {
     /// A section of a shard's batch. True if a ticket is complete now.
     pub fn take(&mut self, batch: (u8, u64), ticket: u64, awaited: u32, ops: &[Op], facts: &mut Facts) -> bool {
         if ticket == 0 {
-            ops.iter().for_each(|op| self.apply(*op, facts, &[batch], None));
+            ops.iter().for_each(|op| self.apply(*op, facts, &[batch], &[]));
             return false;
         }
         let at = self.list.iter().position(|held| held.number == ticket).unwrap_or(self.list.len());
@@ -148,13 +149,13 @@ impl Tickets {
         held.ops.extend(ops);
         for fact in ops.iter().filter_map(|op| added(*op)) {
             self.clock += 1;
-            held.added.entry(fact).or_insert(self.clock);
+            held.added.push((fact, self.clock));
         }
         if held.awaited.is_none_or(|awaited| held.arrived <= awaited) {
             return false;
         }
         let held = self.list.remove(at);
-        held.ops.into_iter().for_each(|op| self.apply(op, facts, &held.late, Some(&held.added)));
+        held.ops.into_iter().for_each(|op| self.apply(op, facts, &held.late, &held.added));
         true
     }
 
@@ -170,8 +171,9 @@ impl Tickets {
         self.list.iter().flat_map(|ticket| &ticket.late).any(|(of, late)| *of == shard && *late <= batch)
     }
 
-    /// Applies an operation, unless its fact waits: then it waits behind the last ticket that added it, before its own did.
-    fn apply(&mut self, op: Op, facts: &mut Facts, late: &[(u8, u64)], own: Option<&BTreeMap<Fact, u64>>) {
+    /// Applies an operation, of batches that are `late` if it waits, and of a ticket that has added `own`: it waits behind the last ticket
+    /// that has added its fact before.
+    fn apply(&mut self, op: Op, facts: &mut Facts, late: &[(u8, u64)], own: &[(Fact, u64)]) {
         let about = match op {
             Op::EndEntry { session, number } => Some((0, session, number)),
             Op::Released { session, packet_id } => Some((1, session, packet_id.into())),
@@ -179,10 +181,12 @@ impl Tickets {
             Op::EndSession { id } => Some((3, id, 0)),
             op => added(op),
         };
-        let at = |ticket: &Ticket| about.and_then(|about| ticket.added.get(&about).copied());
-        let until = about.and_then(|about| own?.get(&about).copied()).unwrap_or(u64::MAX);
-        let holders = self.list.iter_mut().filter(|ticket| at(ticket).is_some_and(|at| at < until));
-        match holders.max_by_key(|ticket| at(ticket)) {
+        let first_added =
+            |added: &[(Fact, u64)]| added.iter().filter(|(fact, _)| Some(*fact) == about).map(|(_, when)| *when).min();
+        let before = first_added(own).unwrap_or(u64::MAX);
+        let earlier = |ticket: &&mut Ticket| first_added(&ticket.added).is_some_and(|when| when < before);
+        let holder = self.list.iter_mut().filter(earlier).max_by_key(|ticket| first_added(&ticket.added));
+        match holder {
             Some(ticket) => {
                 ticket.ops.push(op);
                 ticket.late.extend(late);
