@@ -23,8 +23,8 @@ pub struct Tickets {
     table: HashMap<u64, Ticket, FixedState>,
     /// Oldest first, with some that are complete already.
     order: VecDeque<u64>,
-    /// Facts that waiting sections add.
-    facts: HashMap<FactKey, u64, FixedState>,
+    /// Facts that waiting sections add, with their tickets in the order in which these add them.
+    facts: HashMap<FactKey, SmallVec<[u64; 1]>, FixedState>,
     /// Operations that wait for each session.
     sessions: HashMap<u64, u32, FixedState>,
 }
@@ -76,7 +76,7 @@ impl Tickets {
             for op in section.ops {
                 match op {
                     StoreOp::Message(message) => stamps.push(facts.hold(message)),
-                    op => before.extend(self.apply(op, facts)),
+                    op => before.extend(self.apply(op, facts, None)),
                 }
             }
             stamps.into_iter().for_each(|stamp| facts.release(stamp));
@@ -99,13 +99,14 @@ impl Tickets {
         for op in section.ops {
             if let StoreOp::Message(message) = op {
                 if facts.index.message(message.stamp).is_none() {
-                    waiting_facts.insert(FactKey::Message { stamp: message.stamp }, section.ticket);
+                    let key = FactKey::Message { stamp: message.stamp };
+                    waiting_facts.entry(key).or_default().push(section.ticket);
                 }
                 ticket.stamps.push(facts.hold(message));
                 continue;
             }
             if let Some((key, true)) = key_of(&op) {
-                waiting_facts.entry(key).or_insert(section.ticket);
+                add(waiting_facts, key, section.ticket);
             }
             if let Some(session) = session_of(&op) {
                 *sessions.entry(session).or_default() += 1;
@@ -140,19 +141,11 @@ impl Tickets {
 
     fn complete(&mut self, number: u64, facts: &mut Facts, done: &mut Vec<(ShardIndex, u64)>) {
         let Some(ticket) = self.table.remove(&number) else { return };
-        for stamp in &ticket.stamps {
-            let key = FactKey::Message { stamp: *stamp };
-            if self.facts.get(&key) == Some(&number) {
-                self.facts.remove(&key);
-            }
-        }
-        for op in &ticket.ops {
-            if let Some((key, true)) = key_of(op)
-                && self.facts.get(&key) == Some(&number)
-            {
-                self.facts.remove(&key);
-            }
-            if let Some(session) = session_of(op)
+        let messages = ticket.stamps.iter().map(|stamp| FactKey::Message { stamp: *stamp });
+        let added = ticket.ops.iter().filter_map(key_of).filter(|(_, adds)| *adds).map(|(key, _)| key);
+        let keys: SmallVec<[FactKey; 8]> = messages.chain(added).collect();
+        for op in ticket.ops {
+            if let Some(session) = session_of(&op)
                 && let Some(count) = self.sessions.get_mut(&session)
             {
                 *count -= 1;
@@ -160,22 +153,29 @@ impl Tickets {
                     self.sessions.remove(&session);
                 }
             }
+            // Should it wait behind an earlier ticket, so does the batch that it came with, which is behind that of the ticket.
+            self.apply(op, facts, Some(number));
         }
-        for op in ticket.ops {
-            self.apply(op, facts);
+        for key in keys {
+            if let Some(tickets) = self.facts.get_mut(&key) {
+                tickets.retain(|ticket| *ticket != number);
+                if tickets.is_empty() {
+                    self.facts.remove(&key);
+                }
+            }
         }
         ticket.stamps.into_iter().for_each(|stamp| facts.release(stamp));
         done.extend(ticket.shards.into_iter().map(|shard| (shard, number)));
     }
 
-    /// Applies an operation, unless its fact waits: then it waits behind it, and the ticket is returned.
-    fn apply(&mut self, op: StoreOp, facts: &mut Facts) -> Option<u64> {
+    /// Applies an operation, of a ticket or of none, unless its fact waits: then it waits behind it, and the ticket is returned.
+    fn apply(&mut self, op: StoreOp, facts: &mut Facts, own: Option<u64>) -> Option<u64> {
         if !self.facts.is_empty()
-            && let Some(number) = self.ticket_before(&op, facts)
+            && let Some(number) = self.ticket_before(&op, facts, own)
             && let Some(ticket) = self.table.get_mut(&number)
         {
             if let Some((key, true)) = key_of(&op) {
-                self.facts.entry(key).or_insert(number);
+                add(&mut self.facts, key, number);
             }
             if let Some(session) = session_of(&op) {
                 *self.sessions.entry(session).or_default() += 1;
@@ -187,16 +187,26 @@ impl Tickets {
         None
     }
 
-    /// The ticket behind which an operation waits.
-    fn ticket_before(&self, op: &StoreOp, facts: &Facts) -> Option<u64> {
+    /// The ticket behind which an operation waits: the last that adds the fact, or the last one before its own.
+    fn ticket_before(&self, op: &StoreOp, facts: &Facts, own: Option<u64>) -> Option<u64> {
+        let last = |key| self.facts.get(&key)?.iter().copied().take_while(|ticket| Some(*ticket) != own).last();
         let (key, _) = key_of(op)?;
-        let behind_fact = self.facts.get(&key).copied();
         match op {
-            StoreOp::Entry { session, entry } if behind_fact.is_none() && !has_entry(facts, *session, entry.number) => {
-                self.facts.get(&FactKey::Message { stamp: entry.stamp }).copied()
+            StoreOp::Entry { session, entry }
+                if !self.facts.contains_key(&key) && !has_entry(facts, *session, entry.number) =>
+            {
+                last(FactKey::Message { stamp: entry.stamp })
             }
-            _ => behind_fact,
+            _ => last(key),
         }
+    }
+}
+
+/// Notes that a ticket adds a fact.
+fn add(facts: &mut HashMap<FactKey, SmallVec<[u64; 1]>, FixedState>, key: FactKey, ticket: u64) {
+    let tickets = facts.entry(key).or_default();
+    if !tickets.contains(&ticket) {
+        tickets.push(ticket);
     }
 }
 

@@ -143,3 +143,27 @@ fn an_entry_counts_only_with_the_publish_that_brought_its_message() {
     rig.commit().unwrap();
     assert_eq!(recovered_numbers(&rig.crash().recovered), [2]);
 }
+
+/// Records of a session in several tickets: its wills, published by connections that broke off one after the other.
+#[test]
+fn facts_of_several_tickets_keep_their_order() {
+    for first in [TICKET, TICKET + 1] {
+        let mut rig = Rig::new();
+        rig.keep(&[session()]);
+        let record = |version| [Op::Session { id: SESSION, version }];
+        rig.take_section(0, TICKET, 1, &record(2));
+        rig.take_section(0, TICKET + 1, 1, &record(3));
+        rig.take(&record(4));
+        rig.commit().unwrap();
+        assert_eq!(rig.durable(), Some(1));
+        rig.take_section(1, first, 0, &[]);
+        rig.commit().unwrap();
+        let copy = Rig::open(rig.disk.copy(), rig.config.clone());
+        let version = if first == TICKET { 2 } else { 1 };
+        assert_eq!(copy.recovered.sessions[0].record.expiry_s, version);
+        rig.take_section(1, 2 * TICKET + 1 - first, 0, &[]);
+        rig.commit().unwrap();
+        assert_eq!(rig.durable(), Some(rig.last_batch()));
+        assert_eq!(rig.crash().recovered.sessions[0].record.expiry_s, 4);
+    }
+}

@@ -113,8 +113,9 @@ impl Session {
 /// Sections of tickets that are not complete, and what waits behind them.
 #[derive(Clone, Debug, Default)]
 pub struct Tickets {
-    /// In the order in which they came.
     list: Vec<Ticket>,
+    /// Counts what is added.
+    clock: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -123,8 +124,8 @@ struct Ticket {
     awaited: Option<u32>,
     arrived: u32,
     ops: Vec<Op>,
-    /// Of its sections, not of what waits behind them.
-    added: Vec<Fact>,
+    /// Of its sections, not of what waits behind them; when each was added.
+    added: Vec<(Fact, u64)>,
     /// Batches, by shard, with operations that wait behind it.
     late: Vec<(u8, u64)>,
 }
@@ -135,7 +136,7 @@ impl Tickets {
     /// A section of a shard's batch. True if a ticket is complete now.
     pub fn take(&mut self, batch: (u8, u64), ticket: u64, awaited: u32, ops: &[Op], facts: &mut Facts) -> bool {
         if ticket == 0 {
-            ops.iter().for_each(|op| self.apply(*op, facts, &[batch]));
+            ops.iter().for_each(|op| self.apply(*op, facts, &[batch], &[]));
             return false;
         }
         let at = self.list.iter().position(|held| held.number == ticket).unwrap_or(self.list.len());
@@ -146,12 +147,15 @@ impl Tickets {
         held.arrived += 1;
         held.awaited = if awaited > 0 { Some(awaited) } else { held.awaited };
         held.ops.extend(ops);
-        held.added.extend(ops.iter().filter_map(|op| added(*op)));
+        for fact in ops.iter().filter_map(|op| added(*op)) {
+            self.clock += 1;
+            held.added.push((fact, self.clock));
+        }
         if held.awaited.is_none_or(|awaited| held.arrived <= awaited) {
             return false;
         }
         let held = self.list.remove(at);
-        held.ops.into_iter().for_each(|op| self.apply(op, facts, &held.late));
+        held.ops.into_iter().for_each(|op| self.apply(op, facts, &held.late, &held.added));
         true
     }
 
@@ -167,7 +171,9 @@ impl Tickets {
         self.list.iter().flat_map(|ticket| &ticket.late).any(|(of, late)| *of == shard && *late <= batch)
     }
 
-    fn apply(&mut self, op: Op, facts: &mut Facts, late: &[(u8, u64)]) {
+    /// Applies an operation, of batches that are `late` if it waits, and of a ticket that has added `own`: it waits behind the last ticket
+    /// that has added its fact before.
+    fn apply(&mut self, op: Op, facts: &mut Facts, late: &[(u8, u64)], own: &[(Fact, u64)]) {
         let about = match op {
             Op::EndEntry { session, number } => Some((0, session, number)),
             Op::Released { session, packet_id } => Some((1, session, packet_id.into())),
@@ -175,8 +181,12 @@ impl Tickets {
             Op::EndSession { id } => Some((3, id, 0)),
             op => added(op),
         };
-        let mut holders = self.list.iter_mut().rev();
-        match holders.find(|ticket| about.is_some_and(|about| ticket.added.contains(&about))) {
+        let first_added =
+            |added: &[(Fact, u64)]| added.iter().filter(|(fact, _)| Some(*fact) == about).map(|(_, when)| *when).min();
+        let before = first_added(own).unwrap_or(u64::MAX);
+        let earlier = |ticket: &&mut Ticket| first_added(&ticket.added).is_some_and(|when| when < before);
+        let holder = self.list.iter_mut().filter(earlier).max_by_key(|ticket| first_added(&ticket.added));
+        match holder {
             Some(ticket) => {
                 ticket.ops.push(op);
                 ticket.late.extend(late);

@@ -160,8 +160,12 @@ impl World {
         if self.trace {
             eprintln!("crash");
         }
-        disk.crash(&mut || self.random.next());
-        self.disk.set_room(None);
+        // Or only the process dies, and the kernel goes on with what it was given.
+        if self.random.chance(70) {
+            disk.crash(&mut || self.random.next());
+        } else {
+            disk.heal();
+        }
         if self.random.chance(20) {
             self.disk.crash_in(self.random.below(6));
         }
