@@ -58,7 +58,8 @@ impl Tickets {
     }
 
     /// Applies a section, or keeps it until its ticket is complete. Tickets whose operations are applied now are appended to `done`,
-    /// and those behind which operations of a section without a ticket wait to `before`.
+    /// and those for which the batch must wait to `before`: operations of a section without a ticket wait behind them, or a
+    /// session's record, of which a CONNACK speaks, is in theirs.
     pub fn take(
         &mut self,
         shard: ShardIndex,
@@ -94,6 +95,7 @@ impl Tickets {
         if !ticket.shards.contains(&shard) {
             ticket.shards.push(shard);
         }
+        let first = ticket.ops.len();
         for op in section.ops {
             if let StoreOp::Message(message) = op {
                 if facts.index.message(message.stamp).is_none() {
@@ -110,8 +112,11 @@ impl Tickets {
             }
             ticket.ops.push(op);
         }
+        let is_about_session = |op: &StoreOp| matches!(op, StoreOp::Session { .. } | StoreOp::EndSession { .. });
         if ticket.is_complete() {
             self.complete(section.ticket, facts, done);
+        } else if ticket.ops[first..].iter().any(is_about_session) {
+            before.push(section.ticket);
         }
         while self.table.len() > STORE_TICKETS_MAX
             && let Some(oldest) = self.order.pop_front()

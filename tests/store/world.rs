@@ -236,6 +236,7 @@ impl World {
 
     fn hear(&mut self) {
         while let Some((shard, report)) = self.store.as_mut().unwrap().poll_report() {
+            assert!(!self.tickets.is_late(shard.0, report.durable), "durable before what it waits for");
             let is_synced = self.config.acknowledge == Acknowledge::Synced;
             let batches = &mut self.shards[usize::from(shard.0)].batches;
             let later = batches.split_off(&(report.durable + 1));
@@ -323,7 +324,8 @@ impl World {
         if *ticket != 0 {
             self.parties.entry(*ticket).or_default().push(shard);
         }
-        if self.tickets.take(*ticket, *awaited, ops, &mut self.facts) {
+        let batch = (shard, self.shards[usize::from(shard)].batch + 1);
+        if self.tickets.take(batch, *ticket, *awaited, ops, &mut self.facts) {
             self.tickets_done.insert(*ticket, (snapshot, self.parties.remove(ticket).unwrap()));
         }
     }
@@ -344,6 +346,10 @@ impl World {
             let own = &mut self.shards[usize::from(shard)];
             own.packet_ids = own.packet_ids.wrapping_add(1);
             ops.push(Op::Unreleased { session, packet_id: own.packet_ids });
+            // A will that is published is not its session's any more.
+            if self.random.chance(20) {
+                ops.push(Op::Session { id: session, version: self.random.below(1000) as u32 });
+            }
         }
         self.deliver(shard, stamp, &mut ops);
         let mut awaited = 0;

@@ -43,6 +43,7 @@ struct Memory {
     highest_retained: BTreeMap<(u32, String, u8, u8), u32>,
     live: BTreeMap<Key, usize>,
     total: BTreeMap<Key, usize>,
+    at_qos_2: BTreeMap<Key, usize>,
     /// The CONNECT of the connection that last brought it at QoS 1.
     brought_at_qos_1: BTreeMap<Key, Order>,
     replayed_by_topic: BTreeMap<String, usize>,
@@ -277,8 +278,8 @@ fn check_count(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
         return Ok(());
     }
     let life = &case.messages.lives[&seen.key];
-    let live_limit = if message.qos == 1 { life.times.max(1) } else { 1 };
-    let live_limit = live_limit + repetitions_over_crashes(case, seen, message);
+    let once = if message.qos == 1 { life.times.max(1) } else { 1 };
+    let live_limit = once + repetitions_over_crashes(case, seen, message);
     let subscribes = case
         .sessions
         .of(seen.client)
@@ -293,6 +294,13 @@ fn check_count(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
         return Err(format!(
             "it was delivered {total} times, at most {live_limit} live and {replay_limit} retained are right"
         ));
+    }
+    if seen.qos == 2 {
+        let exactly = memory.at_qos_2.entry(seen.key).or_default();
+        *exactly += 1;
+        if *exactly > once + replay_limit {
+            return Err(format!("it was delivered {exactly} times at QoS 2, over crashes, too"));
+        }
     }
     if seen.live && !seen.replayed {
         let live = memory.live.entry(seen.key).or_default();
@@ -319,11 +327,11 @@ fn check_count(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
 }
 
 /// How often it may have been published again because a crash had the broker forget that it was: a message whose publisher
-/// was told nothing, or a will. To a subscriber at QoS 2 it goes when it is kept that it goes, and never again.
+/// was told nothing, or a will. To a subscriber at QoS 2 it goes when it is kept that it goes, and so never again at QoS 2.
 fn repetitions_over_crashes(case: &Case<'_>, seen: &Seen, message: &Message) -> usize {
     let life = &case.messages.lives[&seen.key];
     let is_published_again = seen.key.is_will() || (message.qos == 2 && life.times > 1);
-    if is_published_again && seen.qos < 2 { case.disturbances.crashes_between(life.sent, seen.order).len() } else { 0 }
+    if is_published_again { case.disturbances.crashes_between(life.sent, seen.order).len() } else { 0 }
 }
 
 /// A client that wants none of its own messages live may still be sent them as retained ones, as an earlier version of the
@@ -354,8 +362,8 @@ fn check_order(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     // What was forgotten with a crash, because nobody who is kept wanted it then, its publisher sends again.
     let life = &case.messages.lives[&seen.key];
     let is_forgotten = !is_in_force && case.disturbances.crashed(sent, life.accepted);
-    let sent_again =
-        life.times > 1 && (message.qos == 1 || is_forgotten || repetitions_over_crashes(case, seen, message) > 0);
+    let may_repeat = seen.qos < 2 && repetitions_over_crashes(case, seen, message) > 0;
+    let sent_again = life.times > 1 && (message.qos == 1 || is_forgotten || may_repeat);
     let newest = match seen.replayed {
         true if is_only => &memory.highest,
         true => &memory.highest_retained,
