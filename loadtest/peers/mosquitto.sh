@@ -1,10 +1,24 @@
 #!/bin/sh
-# Starts mosquitto in the foreground for a fair measurement: mosquitto.sh PORT
+# Starts mosquitto in the foreground for a fair measurement: mosquitto.sh PORT [DIRECTORY]
+#
+# With a directory it keeps its state there, as often as its defaults say: persistence true. What that survives is not what
+# a commit before each acknowledgement survives.
 #
 # It is configured for speed and without limits of its own, so that a difference is the broker's and not a setting's.
 set -eu
-port=${1:?usage: mosquitto.sh PORT}
+port=${1:?usage: mosquitto.sh PORT [DIRECTORY]}
 mosquitto=${MOSQUITTO:-$(command -v mosquitto || echo /usr/sbin/mosquitto)}
+
+if [ -n "${2:-}" ]; then
+	mkdir -p "$2"
+	# Started as root it becomes the user mosquitto, who must be able to write there.
+	persistence="persistence true
+persistence_location $2/
+user $(id -un)"
+else
+	# Nothing is written to disk, neither at intervals nor at the end.
+	persistence="persistence false"
+fi
 
 configuration=$(mktemp)
 # mosquitto reads its configuration once at the start. It cannot be removed after exec, so it is read from a descriptor
@@ -14,8 +28,7 @@ cat >"$configuration" <<EOF
 listener $port 127.0.0.1
 # No password check on connecting; the other broker does none either.
 allow_anonymous true
-# Nothing is written to disk, neither at intervals nor at the end.
-persistence false
+$persistence
 # No log line for a connection, a subscription or a message, and none on standard error.
 log_type none
 # No periodic \$SYS messages.

@@ -16,11 +16,13 @@ const SUBSCRIPTIONS: &str =
 const RETAINED: &str = "retained --topics 450 --updates 2 --subscribers 2";
 const SLOW: &str = "slow --subscribers 2 --slow 1 --rate 200 --payload 64 --seconds 0.4";
 const SOAK: &str = "soak --minutes 0.02 --every 0.3 --pairs 2 --rate 200 --churners 4 --churn 300";
+const DURABLE: &str = "durable --publishers 4 --subscribers 2 --window 2 --seconds 0.4 --warmup 0 --every 0.2";
+const OFFLINE: &str = "durable --publishers 2 --subscribers 3 --rate 300 --seconds 0.4 --warmup 0 --offline --drain";
 const TREE: &str = "tree --sites 2 --lines 2 --devices 2 --subscribers 4 --filters 3 --seconds 0.3 --warmup 0 --qos 1";
 
 #[test]
 fn an_honest_broker_passes() {
-    for scenario in [CONNECT, PERSISTENT, STORM, SUBSCRIPTIONS, RETAINED, SLOW, SOAK, TREE] {
+    for scenario in [CONNECT, PERSISTENT, STORM, SUBSCRIPTIONS, RETAINED, SLOW, SOAK, DURABLE, OFFLINE, TREE] {
         let (passed, result) = run(scenario, Fault::None, "");
         assert!(passed, "{scenario}: {result}");
         assert_eq!(faults(&result), [], "{scenario}");
@@ -51,6 +53,8 @@ fn figures_are_where_comparisons_look_for_them() {
                 "/matching/cpu_us_per_publish",
             ],
         ),
+        (DURABLE, &["/acknowledged_per_second", "/latency/p99_us", "/broker/written_bytes_per_message"]),
+        (OFFLINE, &["/acknowledged_per_second", "/drained/messages_per_second", "/drained/seconds"]),
         (RETAINED, &["/retained/bytes_per_message", "/retained/messages_per_second", "/retained/cpu_us_per_message"]),
     ] {
         // The broker is a part of this process, which is as good as any for having figures at all.
@@ -84,11 +88,35 @@ fn faults_of_single_messages_are_found_in_each_scenario() {
             (RETAINED, "-sub-1"),
             (SLOW, "news-sub-1"),
             (SOAK, "pair-1-sub"),
+            (DURABLE, "-session-0-0"),
+            (OFFLINE, "-session-1-0"),
             (TREE, "-sub-"),
         ] {
             scope.spawn(move || judge(scenario_and_whom));
         }
     });
+}
+
+#[test]
+fn acknowledgements_that_do_not_come_are_found() {
+    let (passed, result) = run(DURABLE, Fault::Ignore, "-publisher-1");
+    assert!(!passed);
+    // The window is all that one publisher sends.
+    assert_eq!(faults(&result), [("unacknowledged", 2)], "{result}");
+    let (passed, result) = run(OFFLINE, Fault::ForgetSession, "-session-0-1");
+    assert!(!passed);
+    assert!(result["first_fault"].as_str().unwrap().contains("no session any more"), "{result}");
+}
+
+#[test]
+fn the_course_of_durable_messages_has_the_intervals_that_were_asked_for() {
+    let (passed, result) = run(DURABLE, Fault::None, "");
+    assert!(passed, "{result}");
+    let course = result["time_series"].as_array().unwrap();
+    assert_eq!(course.len(), 2, "{result}");
+    assert!(course.iter().all(|point| point["p999_us"].as_f64() > Some(0.0)), "{result}");
+    let acknowledged = result["acknowledged"].as_u64().unwrap();
+    assert!(acknowledged > 0 && acknowledged <= result["published"].as_u64().unwrap(), "{result}");
 }
 
 #[test]
@@ -235,6 +263,7 @@ fn each_scenario_writes_the_files_it_offers() {
         (SLOW, true, Some("time_series")),
         (SOAK, true, Some("samples")),
         (&storm, false, Some("time_series")),
+        (DURABLE, true, Some("time_series")),
         (connect, false, None),
         (SUBSCRIPTIONS, false, None),
         (RETAINED, false, None),

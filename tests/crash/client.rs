@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::link::Link;
 use crate::random::Random;
-use crate::record::{Record, Who};
+use crate::record::{Record, Tick, Who};
 use crate::wire::{self, Connect, Properties, Received, Value, Version, property};
 
 /// What all clients act on.
@@ -37,6 +37,10 @@ pub struct Client {
     is_open: bool,
     /// A CONNACK has come: from then on the server has promised to keep the session.
     has_session: bool,
+    /// It ends its session: it connects with Clean Start until a CONNACK comes.
+    renews: bool,
+    /// When it sent its last CONNECT.
+    pub connected: Tick,
     pub is_wanted: bool,
     connect_at: Instant,
 }
@@ -46,6 +50,8 @@ pub enum News {
     /// CONNACK.
     Opened {
         session_present: bool,
+        /// The session before has ended.
+        is_renewed: bool,
     },
     Packet(Received),
 }
@@ -70,6 +76,8 @@ impl Client {
             link: None,
             is_open: false,
             has_session: false,
+            renews: false,
+            connected: 0,
             is_wanted: true,
             connect_at: Instant::now(),
         }
@@ -138,6 +146,12 @@ impl Client {
         self.connect_at = Instant::now() + Duration::from_micros(delay_us);
     }
 
+    /// Ends the session, and begins another one with the next connection.
+    pub fn renew(&mut self, world: &mut World) {
+        self.renews = true;
+        self.close(world);
+    }
+
     /// Leaves in order, and keeps the session.
     pub fn disconnect(&mut self, world: &mut World) {
         if let Some(link) = &mut self.link {
@@ -161,12 +175,12 @@ impl Client {
         link.send(&wire::connect(&Connect {
             version: self.version,
             client_id: self.client_id.clone(),
-            clean_start: false,
+            clean_start: self.renews,
             keep_alive_s: 0,
             will: None,
             properties,
         }));
-        world.record.note_change(self.who, "sends CONNECT", 0u32);
+        self.connected = world.record.note_change(self.who, "sends CONNECT, clean start", self.renews);
         self.link = Some(link);
     }
 
@@ -175,11 +189,16 @@ impl Client {
             Received::ConnAck { session_present, code: 0, .. } if !self.is_open => {
                 self.is_open = true;
                 world.record.note_change(self.who, "gets CONNACK, session present", session_present);
-                if self.has_session && !session_present {
+                let is_renewed = std::mem::take(&mut self.renews);
+                if self.has_session && !is_renewed && !session_present {
                     world.record.fault("session", None, format!("{:?}: the server has no session any more", self.who));
                 }
-                self.has_session = true;
-                news.push(News::Opened { session_present });
+                if is_renewed && session_present {
+                    world.record.fault("session", None, format!("{:?}: a session is present after all", self.who));
+                }
+                // Before 5.0 a session that begins clean ends with its connection.
+                self.has_session = !is_renewed || self.version.is_5();
+                news.push(News::Opened { session_present, is_renewed });
             }
             Received::Disconnect { code: SERVER_SHUTTING_DOWN } => {
                 world.record.note_change(self.who, "gets DISCONNECT", SERVER_SHUTTING_DOWN);

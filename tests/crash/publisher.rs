@@ -119,7 +119,7 @@ impl Publisher {
     pub fn turn(&mut self, world: &mut World, may_publish: bool) {
         for news in self.client.turn(world, usize::MAX) {
             match news {
-                News::Opened { session_present } => self.resume(session_present, world),
+                News::Opened { session_present, .. } => self.resume(session_present, world),
                 News::Packet(packet) => self.take(packet, world),
             }
         }

@@ -26,6 +26,8 @@ pub struct Subscriber {
     last_numbers: HashMap<(usize, String, u8), u32>,
     /// Counts the connections.
     connection: u32,
+    /// When the session before this one had ended.
+    renewed: Tick,
     pub qos_1_repeats: u64,
     toggle_at: Instant,
     read_at: Instant,
@@ -50,6 +52,8 @@ pub struct Subscription {
 /// When it is there, and how quickly it works.
 pub struct Habits {
     pub presence: Presence,
+    /// In this phase it ends its session and begins another one.
+    pub renewal: Option<usize>,
     /// Bytes that it reads each time, and how often.
     pub read: Option<(usize, Duration)>,
     /// Longest time until a packet is answered.
@@ -115,6 +119,7 @@ impl Subscriber {
             received: HashMap::new(),
             last_numbers: HashMap::new(),
             connection: 0,
+            renewed: 0,
             qos_1_repeats: 0,
             toggle_at: Instant::now() + Duration::from_millis(50),
             read_at: Instant::now(),
@@ -159,7 +164,15 @@ impl Subscriber {
         let bytes_max = self.bytes_now(world);
         for news in self.client.turn(world, bytes_max) {
             match news {
-                News::Opened { .. } => self.connection += 1,
+                News::Opened { is_renewed, .. } => {
+                    self.connection += 1;
+                    if is_renewed {
+                        self.begin_anew(self.client.connected);
+                    }
+                    if is_renewed && !self.client.version.is_5() {
+                        self.client.disconnect(world);
+                    }
+                }
                 News::Packet(packet) => self.take(packet, world),
             }
         }
@@ -177,7 +190,22 @@ impl Subscriber {
         }
     }
 
+    /// Nothing of the session before counts any more.
+    fn begin_anew(&mut self, now: Tick) {
+        self.renewed = now;
+        self.unreleased.clear();
+        self.answers.clear();
+        self.received.clear();
+        self.last_numbers.clear();
+        for subscription in &mut self.subscriptions {
+            (subscription.since, subscription.until, subscription.pending) = (None, None, None);
+        }
+    }
+
     fn come_and_go(&mut self, world: &mut World) {
+        if self.client.is_open() && self.habits.renewal.take_if(|phase| *phase <= world.phase).is_some() {
+            self.client.renew(world);
+        }
         let has_subscribed = self.subscriptions.iter().all(|one| one.begins > 0 || one.since.is_some());
         let wanted = match self.habits.presence {
             _ if world.is_draining || !has_subscribed => true,

@@ -44,9 +44,11 @@ pub fn judge(record: &mut Record, subscribers: &[Subscriber]) {
     }
     let mut takers: HashMap<(&str, MessageId), u32> = HashMap::new();
     for subscriber in subscribers {
-        for group in subscriber.subscriptions.iter().filter_map(|subscription| subscription.share().0) {
-            for (&id, reception) in subscriber.received.iter().filter(|(_, reception)| reception.qos == 2) {
-                *takers.entry((group, id)).or_default() += reception.times;
+        for subscription in &subscriber.subscriptions {
+            let Some(group) = subscription.share().0 else { continue };
+            let of_group = |id: MessageId| subscription.matches(&record.messages[id]);
+            for (&id, reception) in subscriber.received.iter().filter(|(id, _)| of_group(**id)) {
+                *takers.entry((group, id)).or_default() += if reception.qos == 2 { reception.times } else { 0 };
             }
         }
     }

@@ -47,6 +47,8 @@ struct Client {
     filters: Vec<(String, u8)>,
     socket: Option<TcpStream>,
     next_packet_id: u16,
+    /// Packets for a client that is away.
+    waiting: Vec<u8>,
 }
 
 #[derive(Clone)]
@@ -99,10 +101,13 @@ impl SmallBroker {
             filters: vec![],
             socket: None,
             next_packet_id: 0,
+            waiting: Vec::new(),
         });
         client.socket = Some(socket.try_clone().unwrap());
+        let waiting = std::mem::take(&mut client.waiting);
         drop(locked);
         socket.write_all(&[0x20, 2, u8::from(session_present), 0]).ok()?;
+        socket.write_all(&waiting).ok()?;
         self.serve_packets(&mut socket, &client_id, state);
         let mut locked = state.lock().unwrap();
         // Only if the client has not come back on another connection meanwhile.
@@ -224,9 +229,10 @@ impl SmallBroker {
             Fault::Duplicate => 2,
             _ => 1,
         };
-        if let Some(socket) = &mut client.socket {
+        match &mut client.socket {
             // A client that has just gone gets nothing.
-            let _ = socket.write_all(&packet.repeat(times));
+            Some(socket) => drop(socket.write_all(&packet.repeat(times))),
+            None => client.waiting.extend(packet.repeat(times)),
         }
     }
 }

@@ -19,18 +19,24 @@ pub fn subscribers(publishers: usize, kills: usize, world: &mut World) -> Vec<Su
         wishes.push(subscriptions(publishers, kills, &mut world.random));
     }
     for filter in ["$share/workers/common/#", "$share/others/own/#"] {
-        let qos = world.random.between(1, 2) as u8;
-        for _ in 0..world.random.between(2, 3) {
-            wishes.push(vec![Subscription::new(filter, qos)]);
+        let (has_group, qos) = (world.random.chance(70), world.random.between(1, 2) as u8);
+        for _ in 0..if has_group { world.random.between(2, 3) } else { 0 } {
+            let mut wishes_of_one = vec![Subscription::new(filter, qos)];
+            if world.random.chance(30) {
+                wishes_of_one.push(Subscription::new("r/kept/#", world.random.between(1, 2) as u8));
+            }
+            wishes.push(wishes_of_one);
         }
     }
-    let numbered = wishes.into_iter().enumerate();
-    numbered
-        .map(|(index, wishes)| {
-            let habits = habits(kills, &mut world.random);
-            Subscriber::new(index, wishes, habits, world)
-        })
-        .collect()
+    let mut subscribers = Vec::new();
+    for (index, wishes) in wishes.into_iter().enumerate() {
+        let is_member = wishes.iter().any(|subscription| subscription.share().0.is_some());
+        let mut habits = habits(kills, &mut world.random);
+        // What a member had not been sent may end with its session.
+        habits.renewal = habits.renewal.filter(|_| !is_member);
+        subscribers.push(Subscriber::new(index, wishes, habits, world));
+    }
+    subscribers
 }
 
 /// One choice of each family of topics, so that no message matches two subscriptions of one session: a server may then send it once
@@ -67,5 +73,6 @@ fn habits(kills: usize, random: &mut Random) -> Habits {
         _ => Presence::AwayUntil(random.between(2, kills as u64 + 2) as usize),
     };
     let read = random.chance(20).then(|| (random.between(200, 20_000) as usize, Duration::from_millis(2)));
-    Habits { presence, read, answer_us_max: *random.pick(&[0, 0, 2_000, 30_000]) }
+    let renewal = random.chance(15).then(|| random.between(1, kills as u64) as usize);
+    Habits { presence, renewal, read, answer_us_max: *random.pick(&[0, 0, 2_000, 30_000]) }
 }

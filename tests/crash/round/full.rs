@@ -33,7 +33,7 @@ impl Round {
         let publishers = [Version::V5_0, Version::V3_1_1].into_iter().enumerate();
         let publishers =
             publishers.map(|(index, version)| Publisher::filling(index, version, TOPIC, MESSAGE_SIZE)).collect();
-        let habits = Habits { presence: Presence::AwayUntil(usize::MAX), read: None, answer_us_max: 0 };
+        let habits = Habits { presence: Presence::AwayUntil(usize::MAX), renewal: None, read: None, answer_us_max: 0 };
         let subscriber = Subscriber::new(0, vec![Subscription::new("full/#", 2)], habits, &mut world);
         Self::with(world, publishers, vec![subscriber], broker)
     }

@@ -88,6 +88,14 @@ impl Subscriber {
         }
         let (who, connection) = (self.client.who(), self.connection);
         let message = &world.record.messages[id];
+        if message.acknowledged.is_some_and(|acknowledged| acknowledged < self.renewed) {
+            world.record.fault(
+                "ended session",
+                Some(id),
+                format!("{who:?} got message {id}, which its last session had"),
+            );
+        }
+        let message = &world.record.messages[id];
         if let Some(reception) = self.received.get_mut(&id) {
             reception.times += 1;
             // A message may come again when its acknowledgement can have been lost, or when it came to the server again.
@@ -103,7 +111,7 @@ impl Subscriber {
             return;
         }
         self.received.insert(id, Reception { qos: publish.qos, times: 1, connection });
-        let is_shared = self.subscriptions.iter().any(|one| one.share().0.is_some());
+        let is_shared = self.subscriptions.iter().any(|one| one.share().0.is_some() && one.matches(message));
         if is_shared {
             return;
         }

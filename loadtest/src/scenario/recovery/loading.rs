@@ -45,13 +45,10 @@ impl Requests for Queueing {
     fn encode(&mut self, connection: usize, packet_id: u16, out: &mut Vec<u8>) -> Option<Expects> {
         let (topics, connections) = (self.templates.len(), self.sent.len());
         let own_topics = count_of(connection, topics, connections) as usize;
-        let (mut round, mut place) = (0, 0);
-        if own_topics > 0 {
-            (round, place) = (self.sent[connection] / own_topics, self.sent[connection] % own_topics);
-        }
-        let topic = place * connections + connection;
+        let round = self.sent[connection].checked_div(own_topics)?;
+        let topic = self.sent[connection] % own_topics * connections + connection;
         // The first topics have one message more than the last ones, so the end comes somewhere in the last round.
-        if own_topics == 0 || round as u64 >= count_of(topic, self.total, topics) {
+        if round as u64 >= count_of(topic, self.total, topics) {
             return None;
         }
         self.sent[connection] += 1;
