@@ -160,6 +160,9 @@ pub const STORE_EXPIRY_GRACE_S: u64 = 60;
 /// Bytes that one read of stored messages asks the disk for at least: messages that were queued together are near each other.
 pub const STORE_READ_AHEAD: usize = 64 * 1024;
 
+/// Bytes of the buffer in which groups are put together that are kept from one to the next.
+pub const STORE_BUFFER_KEPT: usize = 4 << 20;
+
 /// Bytes after which a recovery tells how far it has come.
 pub const STORE_PROGRESS_BYTES: u64 = 16 << 20;
 

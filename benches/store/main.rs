@@ -56,7 +56,7 @@ fn keep(dir: &Path, batch: u64, messages: u64) {
     let mut store = open_store(dir, u64::from(u32::MAX)).store;
     take(&mut store, 1, vec![session()]);
     store.commit(0).expect("a commit");
-    let commits = messages / batch;
+    let commits = (messages / batch).max(2);
     let (cpu, wall) = (ProcessTime::now(), Instant::now());
     let (before, disk_before) = (store.stats().bytes_written, disk_bytes());
     for commit in 0..commits {

@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         Command::Durable(args) => scenario::durable::run(args),
         Command::Site(args) => scenario::site::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Recovery(args) => scenario::recovery::run(args),
         Command::Report(args) => report::files::run(args),
     };
     match passed {

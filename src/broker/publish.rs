@@ -98,7 +98,7 @@ impl Shard {
             return self.refuse_to_keep(id, packet);
         };
         if packet.qos == Qos::ExactlyOnce {
-            self.note_unreleased(key, packet.packet_id, before);
+            self.note_unreleased(key, packet, before);
         }
         let gate = if packet.qos == Qos::AtMostOnce { Gate::OPEN } else { self.gate_since(before) };
         if routed.began_ticket {
@@ -113,9 +113,11 @@ impl Shard {
     }
 
     /// From here on a publish with this packet identifier is a repetition, also after a crash, if the message itself is kept.
-    fn note_unreleased(&mut self, key: SessionKey, packet_id: u16, kept_before: u64) {
-        let session = self.store_id(key);
-        let kept = session != 0 && (self.durability.kept != kept_before || self.durability.has_parts());
+    fn note_unreleased(&mut self, key: SessionKey, packet: &Publish<'_>, kept_before: u64) {
+        let (session, packet_id) = (self.store_id(key), packet.packet_id);
+        let is_message_kept = self.durability.kept != kept_before || self.durability.has_parts();
+        // One that found nothing to remove would, repeated, remove what was retained after it.
+        let kept = session != 0 && (is_message_kept || packet.retain);
         if kept {
             self.keep(StoreOp::Unreleased { session, packet_id });
         }

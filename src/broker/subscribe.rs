@@ -85,14 +85,19 @@ impl Shard {
             return Err(Refusal { reason: ReasonCode::QuotaExceeded, why: "the client has too many subscriptions" });
         }
         let store_id = session.store_id;
-        if store_id != 0 && !is_accepting {
-            let client_id = session.client_id.to_string();
+        // A client that subscribes anew each time it connects asks for nothing new.
+        let is_news_to_store =
+            store_id != 0 && self.index.subscription(filter.share, filter.filter, key) != Some(subscription);
+        if is_news_to_store && !is_accepting {
+            let client_id = self.session(key).map(|session| session.client_id.to_string()).unwrap_or_default();
             self.count_bound(&client_id, STORE_KEYS);
             return Err(Refusal { reason: ReasonCode::QuotaExceeded, why: "the server cannot keep it now" });
         }
-        session.subscriptions.insert(whole);
+        if let Some(session) = self.session_mut(key) {
+            session.subscriptions.insert(whole);
+        }
         let is_news = store_id != 0 && self.is_news_of_kept(whole);
-        if store_id != 0 {
+        if is_news_to_store {
             self.keep(StoreOp::Subscription { session: store_id, filter: whole.into(), subscription });
         }
         match filter.share {

@@ -135,8 +135,8 @@ impl SocketRing {
             .setup_taskrun_flag()
             .setup_submit_all()
             .build(SUBMISSION_ENTRIES)?;
-        let wake = WakeHandle::new(&ring)?;
         let notice = QuietNotice::new()?;
+        let wake = WakeHandle::new(&ring, &notice)?;
         ring.submitter().register_eventfd(notice.event_descriptor())?;
         let buffers = BufferRing::register(&ring, buffers)?;
         let mut this = Self {

@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use glommio::io::BufferedFile;
 use rustix::event::{EventfdFlags, eventfd};
 
-/// Becomes ready when the ring it is registered with has a completion, or work that leads to one.
+/// Becomes ready when the ring it is registered with has a completion, or work that leads to one, and with
+/// [`WakeHandle::wake_executor`](super::WakeHandle::wake_executor).
 pub struct QuietNotice {
     event: OwnedFd,
     state: State,
@@ -31,6 +32,11 @@ impl QuietNotice {
 
     pub(super) fn event_descriptor(&self) -> RawFd {
         self.event.as_raw_fd()
+    }
+
+    /// Whoever writes it makes this ready.
+    pub(super) fn try_clone_event(&self) -> io::Result<OwnedFd> {
+        self.event.try_clone()
     }
 
     /// Must be polled inside a glommio executor, always the same. An old notice may make it ready once for nothing.

@@ -9,6 +9,7 @@ use super::choice::Draw;
 use super::exact::Exact;
 use super::groups::{Choice, GroupId, Groups, MemberState, Strategy};
 use super::keyed_hash::KeyedHash;
+use super::members::Member;
 use super::merge::{Merge, copy};
 use super::target::Target;
 use super::trie::{Place, Trie, Walk};
@@ -130,6 +131,19 @@ impl TopicIndex {
         let last_on_shard = self.update(filter, |target| target.unsubscribe(session))??;
         self.subscription_count -= 1;
         Some(Removed { last_on_shard })
+    }
+
+    /// What a session asked for with this filter, in a group if `share` names one.
+    pub fn subscription(&mut self, share: Option<&str>, filter: &str, session: SessionKey) -> Option<Subscription> {
+        let of =
+            |members: &[Member], position: Option<usize>| members.get(position?).map(|(_, subscription)| *subscription);
+        match share {
+            Some(share) => {
+                let members = &self.groups.get(self.groups.find(share, filter)?).members;
+                of(members.as_slice(), members.position(session))
+            }
+            None => self.update(filter, |target| of(target.members(), target.position(session)))?,
+        }
     }
 
     /// Another shard has at least one subscriber of `filter`; with `durable` one whose session is kept, until it says that it has none.

@@ -7,7 +7,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -41,9 +41,14 @@ pub struct Mailboxes {
 struct Mailbox {
     sender: Sender<Mail>,
     queued: AtomicUsize,
-    sleeping: AtomicBool,
+    /// One of the three states below.
+    sleeping: AtomicU8,
     wake: OnceLock<WakeHandle>,
 }
+
+const AWAKE: u8 = 0;
+const IN_RING: u8 = 1;
+const IN_EXECUTOR: u8 = 2;
 
 /// The receiving end of one mailbox.
 #[derive(Debug)]
@@ -60,7 +65,7 @@ impl Mailboxes {
         let boxes = senders.into_iter().map(|sender| Mailbox {
             sender,
             queued: AtomicUsize::new(0),
-            sleeping: AtomicBool::new(false),
+            sleeping: AtomicU8::new(AWAKE),
             wake: OnceLock::new(),
         });
         let mailboxes = Arc::new(Self { boxes: boxes.collect() });
@@ -94,18 +99,27 @@ impl Mailboxes {
     /// Whether the owner of a mailbox that was pushed to sleeps; the caller that gets `true` must wake it.
     #[inline]
     pub fn needs_wake(&self, to: usize) -> bool {
-        fence(Ordering::SeqCst);
-        let sleeping = &self.boxes[to].sleeping;
-        sleeping.load(Ordering::Relaxed) && sleeping.swap(false, Ordering::AcqRel)
+        self.take_sleeper(to) != AWAKE
     }
 
-    /// For threads without a ring: adds, and wakes through the eventfd.
+    /// For threads without a ring: adds, and wakes through an eventfd.
     pub fn push_and_wake(&self, to: usize, mail: Mail) {
         self.push(to, mail);
-        if self.needs_wake(to)
-            && let Some(wake) = self.wake_handle(to)
-        {
-            wake.wake();
+        match (self.take_sleeper(to), self.wake_handle(to)) {
+            (IN_RING, Some(wake)) => wake.wake_ring(),
+            (IN_EXECUTOR, Some(wake)) => wake.wake_executor(),
+            _ => {}
+        }
+    }
+
+    /// Where the owner of a mailbox sleeps whom the caller must wake.
+    #[inline]
+    fn take_sleeper(&self, to: usize) -> u8 {
+        fence(Ordering::SeqCst);
+        let sleeping = &self.boxes[to].sleeping;
+        match sleeping.load(Ordering::Relaxed) {
+            AWAKE => AWAKE,
+            _ => sleeping.swap(AWAKE, Ordering::AcqRel),
         }
     }
 
@@ -136,18 +150,28 @@ impl Inbox {
         self.own().queued.load(Ordering::Relaxed)
     }
 
-    /// Announces sleep. With `false` there is mail, and the caller must not sleep. Either way [`awake`](Self::awake)
-    /// is due afterwards.
+    /// Announces sleep in the ring. With `false` there is mail, and the caller must not sleep. Either way
+    /// [`awake`](Self::awake) is due afterwards.
     #[inline]
     pub fn prepare_to_sleep(&self) -> bool {
-        self.own().sleeping.store(true, Ordering::Relaxed);
+        self.announce(IN_RING)
+    }
+
+    /// The same for sleep in the executor.
+    pub fn prepare_to_sleep_in_executor(&self) -> bool {
+        self.announce(IN_EXECUTOR)
+    }
+
+    #[inline]
+    fn announce(&self, sleeping: u8) -> bool {
+        self.own().sleeping.store(sleeping, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         self.receiver.is_empty()
     }
 
     #[inline]
     pub fn awake(&self) {
-        self.own().sleeping.store(false, Ordering::Relaxed);
+        self.own().sleeping.store(AWAKE, Ordering::Relaxed);
     }
 
     fn own(&self) -> &Mailbox {

@@ -89,7 +89,7 @@ impl ShardDriver {
         self.ring.set_notice(true);
         // Now, so that work which came before the notice is done, and work that comes after it is noticed.
         self.ring.submit()?;
-        if self.inbox.prepare_to_sleep() && !self.ring.has_completions() {
+        if self.inbox.prepare_to_sleep_in_executor() && !self.ring.has_completions() {
             match self.time_to_deadline() {
                 Some(time) => {
                     let mut timer = pin!(glommio::timer::sleep(Duration::from_millis(time)));

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Files, Lock, StorageError};
 use crate::limits;
+use crate::store::salvage::{SalvageError, Salvaged, salvage};
 use crate::store::{Acknowledge, Disk, Opened, Store, StoreConfig};
 
 /// Segments that can be read. What would change them is passed over.
@@ -49,6 +50,14 @@ pub fn read_only(dir: &Path) -> Result<(Lock, ReadOnly), StorageError> {
         Ok(files) => Ok((lock, ReadOnly(files))),
         Err(error) => Err(StorageError::Unusable { dir: lock.dir().to_owned(), error }),
     }
+}
+
+/// Copies what is readable of a store to a new one, in a directory that is created if its parent is there.
+pub fn salvage_to(dir: &Path, new: &Path) -> Result<Result<Salvaged, SalvageError>, StorageError> {
+    let (_lock, mut source) = read_only(dir)?;
+    let new = Lock::create(new)?;
+    let target = Files::new(new.dir()).map_err(|error| StorageError::Unusable { dir: new.dir().to_owned(), error })?;
+    Ok(salvage(&mut source, target, &config()))
 }
 
 /// All that is in a store; times are in milliseconds since 1970.

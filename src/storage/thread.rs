@@ -137,7 +137,8 @@ impl<D: Disk, H: Host> Writer<D, H> {
             counters,
             taken: 0,
             has_taken: false,
-            has_cleaned: false,
+            // So that the first turn commits, by which the store finds out whether there is room.
+            has_cleaned: true,
             is_cleaning: true,
             clean_after: Duration::ZERO,
             sync_at: None,

@@ -32,7 +32,7 @@ impl Cleaning {
         segment_size: u64,
         now: Millis,
     ) -> Result<bool, StoreError> {
-        if self.finished.is_some() || log.is_distrusted() {
+        if self.finished.is_some() || log.is_distrusted() || !log.has_room_to_clean() {
             return Ok(false);
         }
         let oldest = log.segments.iter().find(|segment| !log.is_freed(segment.number));
@@ -49,12 +49,14 @@ impl Cleaning {
         let crc_start = format::crc_start(log.hash_seed, number);
         let mut at = 0;
         while at < piece.len() {
-            let Some((_, body)) = format::decode_group(&piece[at..], crc_start) else {
+            let offset = self.offset + at as u64;
+            let group = format::decode_group(&piece[at..], crc_start);
+            let kept = group.filter(|(_, body)| keep_live(facts, number, offset + GROUP_HEADER_LEN as u64, body, now));
+            let Some((_, body)) = kept else {
                 self.stuck = Some(number);
-                let damage = format!("segment {number} is damaged at byte {}", self.offset + at as u64);
+                let damage = format!("segment {number} is damaged at byte {offset}");
                 return Err(StoreError::Io(io::Error::new(io::ErrorKind::InvalidData, damage)));
             };
-            keep_live(facts, number, self.offset + (at + GROUP_HEADER_LEN) as u64, body, now);
             at += format::padded(GROUP_HEADER_LEN + body.len());
         }
         self.offset += at as u64;
@@ -110,8 +112,8 @@ fn is_worthwhile<D: Disk>(log: &Log<D>, facts: &Facts, segment_size: u64) -> boo
     }
 }
 
-/// Takes the records of a group that still hold, and gives up what has expired.
-fn keep_live(facts: &mut Facts, segment: u32, offset: u64, body: &[u8], now: Millis) {
+/// Takes the records of a group that still hold, and gives up what has expired. False if there are others behind them.
+fn keep_live(facts: &mut Facts, segment: u32, offset: u64, body: &[u8], now: Millis) -> bool {
     let wall_s = facts.clock.to_wall(now) / 1000;
     let expired_by_s = wall_s.saturating_sub(STORE_EXPIRY_GRACE_S);
     let mut at = 0;
@@ -141,4 +143,5 @@ fn keep_live(facts: &mut Facts, segment: u32, offset: u64, body: &[u8], now: Mil
             _ => facts.relocate(from, bytes),
         }
     }
+    at == body.len()
 }

@@ -12,7 +12,7 @@ use super::index::{Index, Position, position};
 use super::record::Record;
 use super::reports::News;
 use crate::broker::Millis;
-use crate::limits::STORE_SPARE_RETRY_MS;
+use crate::limits::{STORE_BUFFER_KEPT, STORE_SPARE_RETRY_MS};
 
 pub struct Log<D> {
     pub disk: D,
@@ -118,6 +118,11 @@ impl<D: Disk> Log<D> {
         let spare = if self.spare.is_some() { self.segment_size } else { 0 };
         let sizes = self.segments.iter().map(|segment| segment.size);
         self.spare.is_some() && sizes.sum::<u64>() + spare <= self.size_max
+    }
+
+    /// Whether records may be written anew. Without a spare segment, a part of the current one is kept for facts that end.
+    pub fn has_room_to_clean(&self) -> bool {
+        self.spare.is_some() || self.segments.back().is_some_and(|current| current.end < current.size / 4 * 3)
     }
 
     pub fn prepare_spare(&mut self, now: Millis) {
@@ -229,6 +234,8 @@ impl<D: Disk> Log<D> {
             news.extend(group.news);
             self.to_delete.extend(group.frees);
             self.buffer = group.bytes;
+            self.buffer.clear();
+            self.buffer.shrink_to(STORE_BUFFER_KEPT);
         }
         self.seal();
         self.delete();

@@ -7,6 +7,14 @@
 //! The log is cleaned from its oldest segment on: what still holds there is appended anew, then the segment is deleted. So a
 //! record that only says that another is void can be dropped when its segment is the oldest: what it voids was before it.
 //!
+//! What a publish means for several shards comes in sections with a ticket, and waits until the last of them has come: then all of it
+//! goes into one group, so that a crash leaves all or nothing. What is to be voided by such a section holds until then.
+//!
+//! In the order of a batch: `tickets` (what counts now), `facts` (what it changes, what is left to write), `log` (where it goes, and what
+//! to do when the disk fails), `reports`. Beside it `clean` and `read`; at the start `recover`, which decides what counts, and
+//! `contents`, which brings it back. The bytes are described in `format` and `record`. [`inspect`] and [`salvage`] are for a store
+//! that nobody has open.
+//!
 //! Files are behind [`Disk`]; nothing here names one.
 
 mod clean;
@@ -112,6 +120,10 @@ pub struct Stats {
     pub records_elided: u64,
     pub syncs: u64,
     pub segments_deleted: u64,
+    /// Publishes whose other shards' parts have not come.
+    pub tickets_waiting: u64,
+    /// Operations without effect, because they named a message that the store did not have: 0, unless a shard is wrong.
+    pub dangling: u64,
 }
 
 impl<D: Disk> Store<D> {
@@ -178,10 +190,12 @@ impl<D: Disk> Store<D> {
         written.and(read)
     }
 
-    /// Syncs what was written and not synced.
+    /// Syncs what was written and not synced: all that was taken before a call of [`commit`](Self::commit) that gave no error.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         let mut news = Vec::new();
-        let synced = self.log.sync(&mut news);
+        // After a sync that failed, this writes to the next segment what it was for.
+        let flushed = self.log.flush(&mut self.facts.index, &mut news);
+        let synced = flushed.and_then(|()| self.log.sync(&mut news));
         news.into_iter().for_each(|news| self.reports.tell(news));
         synced
     }
@@ -214,6 +228,8 @@ impl<D: Disk> Store<D> {
             records_elided: self.facts.records_elided,
             syncs: self.log.syncs,
             segments_deleted: self.log.segments_deleted,
+            tickets_waiting: self.tickets.len() as u64,
+            dangling: self.facts.dangling,
         }
     }
 

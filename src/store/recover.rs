@@ -59,12 +59,13 @@ pub fn replay<D: Disk>(
         read_whole(disk, head.number, 0, &mut bytes)?;
         replay.findings.bytes_read += bytes.len() as u64;
         let next = heads[at + 1..].iter().find_map(|next| Some((next.number == head.number + 1, next.first_group?)));
-        let walk = Walk { segment: head.number, crc_start: format::crc_start(hash_seed, head.number), bytes: &bytes };
+        let walk = Walk::new(head.number, hash_seed, &bytes);
         let mut end = SEGMENT_HEADER_LEN.min(bytes.len());
         if head.is_valid && gap.is_none() {
             end = replay.groups(&walk, next.map(|(_, group)| group.number))?;
         }
         let is_whole = next.is_some_and(|(is_adjacent, next)| match replay.last_group {
+            _ if gap.is_some() => false,
             _ if is_adjacent => end as u64 == u64::from(next.previous_end),
             Some(last) => last + 1 == next.number,
             None => true,
@@ -74,7 +75,7 @@ pub fn replay<D: Disk>(
             let (groups_behind, synced, first) = walk.groups_behind(end);
             // Where the very first group is not whole, its number is not known: it is at least the one before the next.
             let expected = replay.last_group.map_or(first.saturating_sub(1), |last| last + 1);
-            let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            let written = walk.written();
             let gap = gap.get_or_insert_default();
             // It is where the first bytes are that are not a group, which may be in a later segment than the last group.
             if gap.groups_behind == 0 && (gap.segment == 0 || written > end) {

@@ -128,6 +128,11 @@ impl Tickets {
         }
     }
 
+    /// How many are not complete.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Whether operations of the session wait.
     pub fn has_waiting(&self, session: u64) -> bool {
         !self.sessions.is_empty() && self.sessions.contains_key(&session)

@@ -5,6 +5,9 @@ use std::io;
 use super::disk::Disk;
 use super::format::{self, GROUP_HEADER_LEN, GroupHeader, SEGMENT_HEADER_LEN};
 
+/// Zeros that are looked for at a time.
+const ZEROS: usize = 4_096;
+
 /// The bytes of one segment.
 pub struct Walk<'a> {
     pub segment: u32,
@@ -38,6 +41,7 @@ impl<'a> Walk<'a> {
     /// All groups, also those behind damage.
     pub fn pieces(&self) -> impl Iterator<Item = Piece<'a>> {
         let mut at = SEGMENT_HEADER_LEN;
+        let written = self.written();
         std::iter::from_fn(move || {
             if let Some((header, body)) = self.group(at) {
                 let piece = Piece::Group { at, header, body };
@@ -45,21 +49,32 @@ impl<'a> Walk<'a> {
                 return Some(piece);
             }
             let start = at;
-            while at < self.bytes.len() && self.group(at).is_none() {
+            while at < written && self.group(at).is_none() {
                 at += 8;
             }
-            at = at.min(self.bytes.len());
-            let written = self.bytes.get(start..at)?.iter().rposition(|byte| *byte != 0)?;
-            let end = if at < self.bytes.len() { at } else { start + written + 1 };
-            Some(Piece::Damage { at: start, end })
+            at = at.min(written);
+            (start < at).then_some(Piece::Damage { at: start, end: at })
         })
+    }
+
+    /// Bytes without the zeros at the end.
+    pub fn written(&self) -> usize {
+        // Most of a segment may only be reserved, and zeros are compared quickest many at a time.
+        let mut rest = self.bytes;
+        while let Some((before, last)) = rest.split_last_chunk::<ZEROS>()
+            && last == &[0; ZEROS]
+        {
+            rest = before;
+        }
+        rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
     }
 
     /// How many whole groups are behind `from`, the last group that one of them says was synced, and the number of the first.
     pub fn groups_behind(&self, from: usize) -> (u64, u64, u64) {
         let (mut groups, mut synced, mut first) = (0, 0, 0);
         let mut at = from;
-        while at + GROUP_HEADER_LEN <= self.bytes.len() {
+        let written = self.written();
+        while at < written {
             match self.group(at) {
                 Some((header, body)) => {
                     first = if groups == 0 { header.number } else { first };

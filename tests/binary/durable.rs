@@ -234,6 +234,106 @@ fn wills_of_an_orderly_end_are_kept_wherever_they_go() {
     }
 }
 
+#[test]
+fn commands_look_into_a_directory_that_nobody_uses() {
+    let dir = data_dir();
+    let path = text(dir.path());
+    let server = start_in(dir.path(), &["--shards", "2"]);
+    fill(&server);
+    for command in ["check", "stats", "dump"] {
+        let outcome = run(&["store", command, path]);
+        assert_eq!(outcome.code, Some(1));
+        assert!(outcome.stderr.contains("is in use by process"), "{}", outcome.stderr);
+    }
+    server.kill();
+    let before = contents(dir.path());
+
+    let outcome = run(&["store", "check", path]);
+    assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.starts_with("sound: "), "{}", outcome.stdout);
+
+    let outcome = run(&["store", "stats", path]);
+    let figure = |name: &str| {
+        let line = outcome.stdout.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_whitespace().last().map(str::to_owned)
+    };
+    for (name, number) in [("sessions", "1"), ("subscriptions", "1"), ("entries", "3"), ("retained", "2")] {
+        assert_eq!(figure(name).as_deref(), Some(number), "{name} in {}", outcome.stdout);
+    }
+
+    let outcome = run(&["store", "dump", path]);
+    let session = "\"client_id\":\"sleeper\"";
+    assert_eq!(outcome.stdout.lines().filter(|line| line.contains(session)).count(), 2, "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("\"queued\":3") && !outcome.stdout.contains("Zmlyc3Q="), "{}", outcome.stdout);
+    let outcome = run(&["store", "dump", path, "--messages"]);
+    // "first", in base64.
+    assert!(outcome.stdout.contains("Zmlyc3Q="), "{}", outcome.stdout);
+
+    assert!(before == contents(dir.path()), "a command has changed the store");
+    assert_eq!(run(&["store", "check", text(&dir.path().join("elsewhere"))]).code, Some(1));
+    check(&start_in(dir.path(), &["--shards", "2"]));
+}
+
+#[test]
+fn a_damaged_store_is_told_and_salvaged() {
+    let dir = data_dir();
+    let path = text(dir.path());
+    let server = start_in(dir.path(), &["--shards", "2"]);
+    fill(&server);
+    server.kill();
+    // A bit in the payload of a message that was acknowledged long before the last group.
+    let segment = segments(dir.path()).remove(0);
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    let at = bytes.windows(5).position(|window| window == b"first").expect("the message");
+    bytes[at] ^= 1;
+    std::fs::write(&segment, &bytes).expect("a segment");
+
+    let outcome = run(&["serve", "--listen", "tcp://127.0.0.1:0", "--data-dir", path]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("segment 1 is damaged at byte"), "{}", outcome.stderr);
+    let outcome = run(&["store", "check", path]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("segment 1, byte") && outcome.stdout.contains("damaged: "), "{}", outcome.stdout);
+
+    let new = data_dir();
+    let outcome = run(&["store", "salvage", path, "--to", text(new.path())]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("copied 1 sessions"), "{}", outcome.stdout);
+    assert_eq!(run(&["store", "check", text(new.path())]).code, Some(0));
+    let again = run(&["store", "salvage", path, "--to", text(new.path())]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.stderr.contains("not empty"), "{}", again.stderr);
+
+    let server = start_in(new.path(), &["--shards", "2"]);
+    let session = ["-c", "-i", "sleeper", "-q", "2", "-t", "queue/#", "-C", "2", "-W", "30"];
+    let printed = client(&server, "sub", &session).stdout;
+    let mut lines: Vec<_> = printed.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["second", "third"]);
+}
+
+#[test]
+fn what_a_crash_tears_at_the_end_is_cut_off() {
+    let dir = data_dir();
+    let server = start_in(dir.path(), &["--shards", "2"]);
+    fill(&server);
+    server.kill();
+    let segment = segments(dir.path()).remove(0);
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("groups") + 64;
+    bytes[end..end + 100].fill(0xA5);
+    std::fs::write(&segment, &bytes).expect("a segment");
+    let server = start_in(dir.path(), &["--shards", "2"]);
+    let told = server.start_log.iter().any(|line| line.contains("the last group was not written to its end"));
+    assert!(told, "{:#?}", server.start_log);
+    check(&server);
+}
+
+/// Names of all files, with what is in them.
+fn contents(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    segments(dir).into_iter().map(|path| (path.clone(), std::fs::read(path).expect("a segment"))).collect()
+}
+
 /// Files of segments, in their order.
 fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
     let files = dir.read_dir().expect("a directory").map(|entry| entry.expect("an entry").path());

@@ -314,6 +314,73 @@ fn long_queues_wait_on_disk() {
     }
 }
 
+/// A publish that removes a retained message is taken once over a crash, also if there was none to remove: repeated, it would
+/// remove what came after it.
+#[test]
+fn a_repeated_removal_does_not_remove_what_came_after_it() {
+    for shards in SHARD_COUNTS {
+        for topic in ["a", "b", "c", "d"] {
+            let rig = Rig::durable(shards, |_| {});
+            let sender = publisher_on(&rig, 0);
+            let mut publisher = rig.connect(&sender);
+            publisher.send_publish(&publish(topic, "").qos2(1).retain());
+            publisher.send_publish(&publish(topic, "x").qos2(2).retain());
+            assert_eq!([publisher.next_pubrec().packet_id, publisher.next_pubrec().packet_id], [1, 2]);
+            rig.crash(shards);
+            let mut publisher = rig.connect(&sender);
+            publisher.send_publish(&publish(topic, "").qos2(1).retain().dup());
+            publisher.send_publish(&publish(topic, "x").qos2(2).retain().dup());
+            assert_eq!([publisher.next_pubrec().packet_id, publisher.next_pubrec().packet_id], [1, 2]);
+            let mut reader = rig.connect_v5("reader");
+            reader.subscribe(&[(topic, 0)]);
+            reader.take("x");
+        }
+    }
+}
+
+/// Messages that wait in memory beside a queue on disk, those of a share group and those held behind retained messages, do not
+/// come from the disk as well.
+#[test]
+fn what_is_in_memory_is_not_fetched_from_disk_too() {
+    for shards in SHARD_COUNTS {
+        let rig = Rig::durable(shards, |settings| {
+            settings.queue_memory_max = 2_000;
+            settings.in_flight_max = 3;
+        });
+        let mut subscriber = rig.connect(&session_on(&rig, last_of(shards)));
+        subscriber.subscribe(&[("t", 1), ("$share/group/s", 1)]);
+        let mut publisher = rig.connect_v5("publisher");
+        publisher.retain("r/old", "old");
+        let mut sent: Vec<String> = vec!["old".into()];
+        let mut publish = |topic: &str, count: usize| {
+            for number in 0..count {
+                let payload = format!("{topic} {number} {}", sent.len());
+                assert_eq!(publisher.publish_qos1(topic, &payload), 0);
+                sent.push(payload);
+            }
+        };
+        // The client takes three messages and acknowledges none, so the retained message cannot come yet.
+        publish("t", 100);
+        subscriber.send(&subscribe(5, 7, &[], &[("r/#", 1)]));
+        publish("r/new", 3);
+        publish("s", 3);
+        publish("t", 100);
+        let mut received = Vec::new();
+        while let Some(packet) = subscriber.try_next() {
+            if let Packet::Publish(message) = packet {
+                subscriber.puback(message.packet_id);
+                received.push(String::from_utf8_lossy(&message.payload).into_owned());
+            }
+        }
+        let of = |payloads: &[String], topic: &str| -> Vec<String> {
+            payloads.iter().filter(|payload| payload.starts_with(topic)).cloned().collect()
+        };
+        assert_eq!(of(&received, "t "), of(&sent, "t "));
+        assert_eq!(received.len(), sent.len(), "{received:?}");
+        assert_eq!(rig.store_stats().entries, 0);
+    }
+}
+
 /// What is in memory although others wait on disk before it, messages of a group, comes once.
 #[test]
 fn what_is_in_memory_is_not_read_back() {
@@ -350,6 +417,8 @@ fn a_full_store_refuses_and_recovers() {
     let rig = Rig::durable(2, |_| {});
     let connect = session_on(&rig, 1);
     rig.connect(&connect).subscribe(&[("t", 1)]);
+    let quiet = publisher_on(&rig, 0);
+    rig.connect(&quiet).subscribe(&[("q", 1)]);
     let mut publisher = rig.connect_v5("publisher");
     rig.disk().set_room(Some(64 * 1024));
     let payload = "x".repeat(1_000);
@@ -372,8 +441,12 @@ fn a_full_store_refuses_and_recovers() {
     publisher.send_publish(&publish("r", "x").retain());
     assert_eq!(rig.dropped_count(DropReason::StoreFull), 1);
 
-    rig.disk().set_room(None);
     let mut back = rig.connect(&connect);
+    // A client that subscribes anew whenever it connects must get to what waits for it.
+    let mut quiet = rig.connect(&quiet);
+    assert_eq!(quiet.subscribe_codes(&[], &[("q", 1)]), [1]);
+    assert_eq!(quiet.subscribe_codes(&[], &[("q", 2)]), [QUOTA_EXCEEDED]);
+    rig.disk().set_room(None);
     for _ in 0..accepted {
         let packet_id = back.take(&payload).packet_id;
         back.puback(packet_id);

@@ -150,10 +150,10 @@ impl Record {
             self.history.iter().filter(|event| event.about == About::Message(id)).map(|event| event.who).collect();
         concerned.sort();
         concerned.dedup();
-        concerned.push(Who::Broker);
         let begins = self.messages[id].first_sent.saturating_sub(1);
-        for event in &self.history[begins..] {
-            let is_change = event.about == About::Change && concerned.contains(&event.who);
+        for (tick, event) in self.history.iter().enumerate() {
+            let is_of_client = tick >= begins && concerned.contains(&event.who);
+            let is_change = event.about == About::Change && (is_of_client || event.who == Who::Broker);
             if is_change || event.about == About::Message(id) {
                 writeln!(
                     text,

@@ -77,10 +77,16 @@ impl Round {
     fn conclude(&mut self, played: Result<(), String>) -> Result<(), String> {
         self.figures.count(&self.world.record, &self.subscribers);
         match played {
-            Err(why) => Err(format!("{why}\n{}", self.world.record.tell())),
-            Ok(()) if !self.world.record.faults.is_empty() => Err(self.world.record.tell()),
+            Err(why) => Err(format!("{why}\n{}", self.tell())),
+            Ok(()) if !self.world.record.faults.is_empty() => Err(self.tell()),
             Ok(()) => Ok(()),
         }
+    }
+
+    /// What is wrong, and whom it happened to.
+    fn tell(&self) -> String {
+        let subscribers: Vec<String> = self.subscribers.iter().map(Subscriber::introduce).collect();
+        format!("{}{}", self.world.record.tell(), subscribers.join("\n"))
     }
 
     fn play_phases(&mut self) -> Result<(), String> {

@@ -132,6 +132,17 @@ impl Subscriber {
             && self.subscriptions.iter().all(is_subscribed)
     }
 
+    /// Who it is, with what it has asked for.
+    pub fn introduce(&self) -> String {
+        let subscription = |one: &Subscription| {
+            let has = [("", true), (", later", one.begins > 0), (", then not", one.ends.is_some())];
+            let has: String = has.iter().filter(|(_, is_so)| *is_so).map(|(what, _)| *what).collect();
+            format!("{} QoS {}{has}", one.filter, one.qos)
+        };
+        let asked: Vec<String> = self.subscriptions.iter().map(subscription).collect();
+        format!("{:?} ({:?}): {}", self.client.who(), self.client.version, asked.join("; "))
+    }
+
     /// What it waits for.
     pub fn state(&self) -> String {
         let connected = if self.client.is_open() { "connected" } else { "not connected" };

@@ -157,7 +157,7 @@ fn messages_between_shards_that_sleep_in_their_executors() {
                 passer.turn();
                 passer.ring.set_notice(true);
                 passer.ring.submit().unwrap();
-                if passer.inbox.prepare_to_sleep() && !passer.ring.has_completions() {
+                if passer.inbox.prepare_to_sleep_in_executor() && !passer.ring.has_completions() {
                     passer.sleeps += 1;
                     let mut timer = Box::pin(glommio::timer::sleep(PATIENCE));
                     let woken = poll_fn(|context| match notice.poll_ready(context) {
@@ -175,4 +175,43 @@ fn messages_between_shards_that_sleep_in_their_executors() {
             passer.sleeps
         })
     });
+}
+
+#[test]
+fn a_thread_without_a_ring_wakes_an_executor_again_and_again() {
+    const WAKES: u64 = 100;
+    let (mailboxes, mut inboxes) = Mailboxes::new(1);
+    let inbox = inboxes.remove(0);
+    let senders = mailboxes.clone();
+    let (told, hears) = std::sync::mpsc::channel();
+    let shard = thread::spawn(move || {
+        let executor = glommio::LocalExecutorBuilder::default().io_memory(64 * 1024).make().unwrap();
+        executor.run(async move {
+            let mut ring = SocketRing::new(BufferRingConfig { count: 1, size: 64 }).unwrap();
+            mailboxes.set_wake(0, ring.wake_handle().unwrap());
+            let mut notice = ring.take_notice().unwrap();
+            let mut received = 0;
+            while received < WAKES {
+                ring.set_notice(true);
+                ring.submit().unwrap();
+                if inbox.prepare_to_sleep_in_executor() && !ring.has_completions() {
+                    told.send(received).unwrap();
+                    poll_fn(|context| notice.poll_ready(context)).await;
+                }
+                ring.set_notice(false);
+                inbox.awake();
+                while ring.next_completion().is_some() {}
+                while inbox.next().is_some() {
+                    received += 1;
+                }
+            }
+        });
+    });
+    for sent in 0..WAKES {
+        while hears.recv_timeout(PATIENCE).expect("nobody woke this shard") < sent {}
+        // So that it sleeps indeed, most of the times.
+        thread::sleep(Duration::from_millis(1));
+        senders.push_and_wake(0, Mail::Report(ringmq::broker::Report::default()));
+    }
+    shard.join().unwrap();
 }

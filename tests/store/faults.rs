@@ -116,6 +116,7 @@ fn a_full_disk_opens_and_cleans() {
     assert_eq!(rig.accepting(), [false, false]);
     rig.disk.set_room(Some(segments as u64 * 4_096));
     rig.now += 1_000;
+    rig.commit().unwrap();
     rig.clean();
     rig.commit().unwrap();
     assert!(rig.disk.numbers().len() < segments);
@@ -164,9 +165,8 @@ fn a_sync_that_fails_later_is_made_good() {
     rig.disk.fail_syncs(true);
     assert!(rig.store.sync().is_err());
     rig.disk.fail_syncs(false);
-    rig.keep(&queued(2));
     rig.store.sync().unwrap();
-    assert_eq!(recovered_numbers(&rig.crash().recovered), [1, 2]);
+    assert_eq!(recovered_numbers(&rig.crash().recovered), [1]);
 }
 
 #[test]

@@ -68,11 +68,17 @@ fn what_ends_before_its_ticket_is_complete_is_not_written() {
     let mut rig = Rig::new();
     rig.keep(&[session()]);
     rig.take_section(0, TICKET, 1, &queued(1));
+    rig.reports();
     rig.keep(&[ended(1)]);
+    // The end has no effect without the entry, so it is not durable without it.
+    rig.take(&[]);
+    rig.commit().unwrap();
+    assert_eq!(rig.durable(), Some(rig.last_batch() - 2));
     rig.take_section(1, TICKET, 0, &[]);
     let before = rig.stats().bytes_written;
     rig.commit().unwrap();
     assert_eq!(rig.stats().bytes_written, before);
+    assert_eq!(rig.durable(), Some(rig.last_batch()));
     assert_eq!((rig.stats().entries, rig.stats().messages), (0, 0));
 }
 

@@ -113,28 +113,36 @@ impl Session {
 /// Sections of tickets that are not complete, and what waits behind them.
 #[derive(Clone, Debug, Default)]
 pub struct Tickets {
-    table: BTreeMap<u64, Ticket>,
+    /// In the order in which they came.
+    list: Vec<Ticket>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Ticket {
+    number: u64,
     awaited: Option<u32>,
     arrived: u32,
     ops: Vec<Op>,
     /// Of its sections, not of what waits behind them.
     added: Vec<Fact>,
+    /// Batches, by shard, with operations that wait behind it.
+    late: Vec<(u8, u64)>,
 }
 
 type Fact = (u8, u64, u64);
 
 impl Tickets {
-    /// True if a ticket is complete now.
-    pub fn take(&mut self, ticket: u64, awaited: u32, ops: &[Op], facts: &mut Facts) -> bool {
+    /// A section of a shard's batch. True if a ticket is complete now.
+    pub fn take(&mut self, batch: (u8, u64), ticket: u64, awaited: u32, ops: &[Op], facts: &mut Facts) -> bool {
         if ticket == 0 {
-            ops.iter().for_each(|op| self.apply(*op, facts));
+            ops.iter().for_each(|op| self.apply(*op, facts, &[batch]));
             return false;
         }
-        let held = self.table.entry(ticket).or_default();
+        let at = self.list.iter().position(|held| held.number == ticket).unwrap_or(self.list.len());
+        if at == self.list.len() {
+            self.list.push(Ticket { number: ticket, ..Ticket::default() });
+        }
+        let held = &mut self.list[at];
         held.arrived += 1;
         held.awaited = if awaited > 0 { Some(awaited) } else { held.awaited };
         held.ops.extend(ops);
@@ -142,27 +150,37 @@ impl Tickets {
         if held.awaited.is_none_or(|awaited| held.arrived <= awaited) {
             return false;
         }
-        let held = self.table.remove(&ticket).unwrap();
-        held.ops.into_iter().for_each(|op| self.apply(op, facts));
+        let held = self.list.remove(at);
+        held.ops.into_iter().for_each(|op| self.apply(op, facts, &held.late));
         true
     }
 
     pub fn has_session(&self, id: u64) -> bool {
-        self.table
-            .values()
+        self.list
+            .iter()
             .flat_map(|ticket| &ticket.ops)
             .any(|op| matches!(op, Op::Entry { session, .. } | Op::EndEntry { session, .. } if *session == id))
     }
 
-    fn apply(&mut self, op: Op, facts: &mut Facts) {
+    /// Whether an operation of one of the batches up to this one waits.
+    pub fn is_late(&self, shard: u8, batch: u64) -> bool {
+        self.list.iter().flat_map(|ticket| &ticket.late).any(|(of, late)| *of == shard && *late <= batch)
+    }
+
+    fn apply(&mut self, op: Op, facts: &mut Facts, late: &[(u8, u64)]) {
         let about = match op {
             Op::EndEntry { session, number } => Some((0, session, number)),
             Op::Released { session, packet_id } => Some((1, session, packet_id.into())),
             Op::Forget { stamp } => Some((2, stamp, 0)),
+            Op::EndSession { id } => Some((3, id, 0)),
             op => added(op),
         };
-        match self.table.values_mut().find(|ticket| about.is_some_and(|about| ticket.added.contains(&about))) {
-            Some(ticket) => ticket.ops.push(op),
+        let mut holders = self.list.iter_mut().rev();
+        match holders.find(|ticket| about.is_some_and(|about| ticket.added.contains(&about))) {
+            Some(ticket) => {
+                ticket.ops.push(op);
+                ticket.late.extend(late);
+            }
             None => facts.apply(op),
         }
     }
@@ -173,6 +191,7 @@ fn added(op: Op) -> Option<Fact> {
         Op::Entry { session, number, .. } => Some((0, session, number)),
         Op::Unreleased { session, packet_id } => Some((1, session, packet_id.into())),
         Op::Retain { stamp } => Some((2, stamp, 0)),
+        Op::Session { id, .. } => Some((3, id, 0)),
         _ => None,
     }
 }

@@ -32,6 +32,7 @@ pub struct World {
     tickets_done: BTreeMap<u64, (u64, Vec<u8>)>,
     parties: BTreeMap<u64, Vec<u8>>,
     reads: Vec<(u8, ReadRequest)>,
+    is_committed: bool,
     trace: bool,
 }
 
@@ -80,6 +81,7 @@ impl World {
             tickets_done: BTreeMap::new(),
             parties: BTreeMap::new(),
             reads: Vec::new(),
+            is_committed: false,
             trace: std::env::var_os("STORE_TRACE").is_some(),
         };
         world.open();
@@ -97,8 +99,11 @@ impl World {
                     let _ = store.clean(self.now);
                 }
                 _ => {
-                    let _ = self.store.as_mut().unwrap().sync();
+                    let synced = self.store.as_mut().unwrap().sync();
                     self.hear();
+                    if synced.is_ok() && self.is_committed {
+                        self.durable(self.next_snapshot() - 1);
+                    }
                 }
             }
             if self.random.chance(faults.disk) {
@@ -145,6 +150,7 @@ impl World {
         let found = (stats.sessions, stats.entries, stats.subscriptions, stats.retained);
         let expected = (self.facts.sessions.len(), entries, subscriptions, self.facts.retained.len());
         assert_eq!(found, (expected.0 as u64, expected.1 as u64, expected.2 as u64, expected.3 as u64));
+        assert_eq!(stats.dangling, 0);
         assert!(stats.messages >= self.facts.messages().len() as u64);
     }
 
@@ -198,6 +204,7 @@ impl World {
         self.tickets = Tickets::default();
         self.tickets_done.clear();
         self.parties.clear();
+        self.is_committed = false;
         self.reads.clear();
         let shards = self.shards.len();
         self.shards = (0..shards).map(|_| Shard::default()).collect();
@@ -207,6 +214,8 @@ impl World {
     fn commit(&mut self) {
         self.snapshots.push_back(self.facts.clone());
         let result = self.store.as_mut().unwrap().commit(self.now);
+        // Then all that was taken is written, whatever the store calls durable.
+        self.is_committed = result.is_ok();
         if self.trace {
             eprintln!("commit: {result:?}");
         }
@@ -227,6 +236,7 @@ impl World {
 
     fn hear(&mut self) {
         while let Some((shard, report)) = self.store.as_mut().unwrap().poll_report() {
+            assert!(!self.tickets.is_late(shard.0, report.durable), "durable before what it waits for");
             let is_synced = self.config.acknowledge == Acknowledge::Synced;
             let batches = &mut self.shards[usize::from(shard.0)].batches;
             let later = batches.split_off(&(report.durable + 1));
@@ -314,7 +324,8 @@ impl World {
         if *ticket != 0 {
             self.parties.entry(*ticket).or_default().push(shard);
         }
-        if self.tickets.take(*ticket, *awaited, ops, &mut self.facts) {
+        let batch = (shard, self.shards[usize::from(shard)].batch + 1);
+        if self.tickets.take(batch, *ticket, *awaited, ops, &mut self.facts) {
             self.tickets_done.insert(*ticket, (snapshot, self.parties.remove(ticket).unwrap()));
         }
     }
@@ -335,6 +346,10 @@ impl World {
             let own = &mut self.shards[usize::from(shard)];
             own.packet_ids = own.packet_ids.wrapping_add(1);
             ops.push(Op::Unreleased { session, packet_id: own.packet_ids });
+            // A will that is published is not its session's any more.
+            if self.random.chance(20) {
+                ops.push(Op::Session { id: session, version: self.random.below(1000) as u32 });
+            }
         }
         self.deliver(shard, stamp, &mut ops);
         let mut awaited = 0;

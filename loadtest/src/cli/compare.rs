@@ -4,9 +4,10 @@ use super::values::at_least_one;
 use clap::Args;
 use std::path::PathBuf;
 
+/// Brokers that take turns.
 #[derive(Clone, Debug, Args)]
-pub struct CompareArgs {
-    /// A broker to compare; {port} in the command becomes a free port. Once for each broker
+pub struct TurnsArgs {
+    /// A broker to compare; {port} in the command becomes a free port, {directory} a fresh directory. Once for each broker
     #[arg(long = "broker", value_name = "NAME=COMMAND", required = true)]
     pub brokers: Vec<String>,
     /// The broker that the others are divided by [default: the last one]
@@ -15,9 +16,6 @@ pub struct CompareArgs {
     /// Times each broker is started and measured
     #[arg(long, default_value_t = 3, value_parser = at_least_one)]
     pub rounds: usize,
-    /// The scenarios of this file, one after another, and one table in the end
-    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
-    pub suite: Option<PathBuf>,
     /// CPUs of the broker
     #[arg(long, default_value = "0", value_name = "LIST")]
     pub broker_cpus: String,
@@ -30,6 +28,15 @@ pub struct CompareArgs {
     /// Write all rounds and the medians as a page with plots
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CompareArgs {
+    #[command(flatten)]
+    pub turns: TurnsArgs,
+    /// The scenarios of this file, one after another, and one table in the end
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
+    pub suite: Option<PathBuf>,
     /// Show the full result of each round
     #[arg(long, short)]
     pub verbose: bool,

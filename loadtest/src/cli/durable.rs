@@ -1,7 +1,8 @@
 //! Scenarios about what a broker keeps on disk.
 
-use super::values::{at_least_one, positive};
-use super::{LoadArgs, TargetArgs};
+use super::values::{at_least_one, payload_bytes, positive};
+use super::{LoadArgs, TargetArgs, TurnsArgs};
+use crate::mqtt::Version;
 use clap::Args;
 
 #[derive(Clone, Debug, Args)]
@@ -26,4 +27,31 @@ pub struct DurableArgs {
     pub load: LoadArgs,
     #[command(flatten)]
     pub target: TargetArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RecoveryArgs {
+    /// Retained messages, each on a topic of its own
+    #[arg(long, default_value_t = 1_000_000, value_parser = at_least_one)]
+    pub retained: usize,
+    /// Messages that wait for sessions whose clients are away
+    #[arg(long, default_value_t = 1_000_000, value_parser = at_least_one)]
+    pub queued: usize,
+    #[arg(long, default_value_t = 1_000, value_parser = at_least_one)]
+    pub sessions: usize,
+    #[arg(long, default_value_t = 240, value_parser = payload_bytes)]
+    pub payload: usize,
+    #[arg(long, default_value_t = 8, value_parser = at_least_one)]
+    pub publishers: usize,
+    /// Messages of each publisher without an acknowledgement
+    #[arg(long, default_value_t = 100, value_parser = at_least_one)]
+    pub window: usize,
+    /// MQTT version of all connections
+    #[arg(long, value_enum, default_value = "3.1.1")]
+    pub mqtt: Version,
+    /// Seconds without any arrival after which what is missing counts as lost
+    #[arg(long, default_value_t = 5.0, hide_short_help = true)]
+    pub patience: f64,
+    #[command(flatten)]
+    pub turns: TurnsArgs,
 }

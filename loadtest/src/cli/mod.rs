@@ -12,9 +12,9 @@ mod target;
 mod values;
 
 use clap::{Parser, Subcommand};
-pub use compare::{CompareArgs, ReportArgs};
+pub use compare::{CompareArgs, ReportArgs, TurnsArgs};
 pub use connections::{ConnectArgs, StormArgs};
-pub use durable::DurableArgs;
+pub use durable::{DurableArgs, RecoveryArgs};
 pub use endurance::{SiteArgs, SlowArgs, SoakArgs};
 pub use idle::IdleArgs;
 pub use load::LoadArgs;
@@ -62,6 +62,8 @@ pub enum Command {
     Site(SiteArgs),
     /// Brokers in turns, A B C A B C, each round on a fresh one; medians and ratios
     Compare(CompareArgs),
+    /// Brokers that are killed with a million messages in them: how long until they are back, and is all of it there
+    Recovery(RecoveryArgs),
     /// Results of earlier runs beside each other
     Report(ReportArgs),
 }

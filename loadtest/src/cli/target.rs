@@ -3,8 +3,11 @@
 use super::values::at_least_one;
 use crate::mqtt::Version;
 use clap::Args;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+const DIAL_CONCURRENCY: usize = 64;
 
 /// The broker and where to write results.
 #[derive(Clone, Debug, Args)]
@@ -34,7 +37,7 @@ pub struct TargetArgs {
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// Connections being opened at a time
-    #[arg(long, default_value_t = 64, hide_short_help = true, value_parser = at_least_one)]
+    #[arg(long, default_value_t = DIAL_CONCURRENCY, hide_short_help = true, value_parser = at_least_one)]
     pub dial_concurrency: usize,
     /// Seconds without any arrival after which what is missing counts as lost
     #[arg(long, default_value_t = 5.0, hide_short_help = true)]
@@ -42,6 +45,22 @@ pub struct TargetArgs {
 }
 
 impl TargetArgs {
+    /// A broker on this machine, and all else as it is where nothing is said.
+    pub fn of_loopback(port: u16, mqtt: Version, patience: f64) -> Self {
+        Self {
+            host: Ipv4Addr::LOCALHOST.to_string(),
+            port,
+            mqtt,
+            broker_pid: None,
+            source_addresses: None,
+            cpus: None,
+            json: None,
+            html: None,
+            dial_concurrency: DIAL_CONCURRENCY,
+            patience,
+        }
+    }
+
     /// How long to wait for an answer that must come: longer than for a message that may be lost, because a kernel
     /// repeats a lost SYN only after one second and then three.
     pub fn answer_patience(&self) -> Duration {

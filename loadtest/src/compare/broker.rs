@@ -2,8 +2,11 @@
 
 use crate::cpus;
 use anyhow::{Context, bail, ensure};
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -13,19 +16,28 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broker {
     pub name: String,
-    /// With `{port}` in the place of the port.
+    /// With `{port}` in the place of the port, and `{directory}` in that of a directory for its data, if it wants one.
     pub command: String,
+}
+
+/// A directory for a broker's data, gone with this value.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
 }
 
 /// A broker that runs. It ends with this value, also when a measurement fails.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    command: String,
     pub port: u16,
+    started: Instant,
 }
 
 /// RabbitMQ takes ten seconds on a machine with nothing else to do.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+/// A broker that recovers a million messages may take longer.
+const START_PATIENCE: Duration = Duration::from_secs(180);
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Broker {
@@ -36,32 +48,85 @@ impl Broker {
         Ok(Self { name: name.into(), command: command.into() })
     }
 
-    /// Starts it on its CPUs and waits until it accepts connections. `exec` makes the shell's process the broker's, so that
-    /// its CPU is what is measured.
-    pub fn start(&self, cpu_list: &str) -> anyhow::Result<Running> {
-        let port = free_port()?;
-        let command = format!("exec {}", self.command.replace("{port}", &port.to_string()));
-        let mut shell = Command::new("sh");
-        shell.arg("-c").arg(&command).stdin(Stdio::null()).stdout(Stdio::null());
-        let child = cpus::pinned(cpu_list, || shell.spawn())?.with_context(|| format!("cannot start {command}"))?;
-        let mut running = Running { child, port };
-        let deadline = Instant::now() + START_PATIENCE;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            if let Some(status) = running.child.try_wait()? {
-                bail!("{command:?} ended with {status}");
-            }
-            ensure!(Instant::now() < deadline, "{command:?} does not listen on port {port}");
-            thread::sleep(Duration::from_millis(20));
-        }
+    /// Starts it on its CPUs and waits until it accepts connections.
+    pub fn start(&self, cpu_list: &str, directory: &Directory) -> anyhow::Result<Running> {
+        let mut running = self.spawn(cpu_list, directory)?;
+        running.wait_until_listening()?;
         // What a broker does once after its start is not part of the measurement.
         thread::sleep(Duration::from_millis(300));
         Ok(running)
     }
+
+    /// Starts it on its CPUs. `exec` makes the shell's process the broker's, so that its CPU is what is measured.
+    pub fn spawn(&self, cpu_list: &str, directory: &Directory) -> anyhow::Result<Running> {
+        let port = free_port()?;
+        let command = self.command.replace("{port}", &port.to_string());
+        let command = format!("exec {}", command.replace("{directory}", &directory.path.display().to_string()));
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(&command).stdin(Stdio::null()).stdout(Stdio::null());
+        let child = cpus::pinned(cpu_list, || shell.spawn())?.with_context(|| format!("cannot start {command}"))?;
+        Ok(Running { child, command, port, started: Instant::now() })
+    }
+}
+
+impl Directory {
+    /// An empty one.
+    pub fn create() -> anyhow::Result<Self> {
+        static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
+        let number = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("ringmq-load-{}-{number}", std::process::id()));
+        fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Self { path })
+    }
+
+    /// What the files in it take on the disk.
+    pub fn bytes_on_disk(&self) -> anyhow::Result<u64> {
+        bytes_below(&self.path).with_context(|| format!("cannot read {}", self.path.display()))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // A broker may have given it to another user; then it stays.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+fn bytes_below(directory: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        // st_blocks counts units of 512 bytes, stat(2).
+        bytes += if metadata.is_dir() { bytes_below(&entry.path())? } else { metadata.blocks() * 512 };
+    }
+    Ok(bytes)
 }
 
 impl Running {
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until it accepts connections, and returns the time since its start.
+    pub fn wait_until_listening(&mut self) -> anyhow::Result<Duration> {
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            let Self { command, port, .. } = self;
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{command:?} ended with {status}");
+            }
+            ensure!(self.started.elapsed() < START_PATIENCE, "{command:?} does not listen on port {port}");
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(self.started.elapsed())
+    }
+
+    /// Ends it as a crash does (SIGKILL).
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.check()?;
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// An error if the broker has ended by itself.
@@ -73,8 +138,11 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
         let pid = rustix::process::Pid::from_child(&self.child);
-        // A broker that is gone already is as good as one that stops now.
+        // A broker that goes this moment is as good as one that stops now.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let deadline = Instant::now() + STOP_PATIENCE;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {

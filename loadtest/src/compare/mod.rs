@@ -3,16 +3,16 @@
 //! A machine changes with time: other work, temperature, neighbours. So the brokers take turns, A B C A B C, each round on
 //! a freshly started process, and what counts is the median. One broker runs at a time, on CPUs of its own.
 
-mod broker;
+pub mod broker;
 mod suite;
 
-use crate::cli::CompareArgs;
+use crate::cli::{CompareArgs, TurnsArgs};
 use crate::report::figures::FIGURES;
 use crate::report::origin::Origin;
 use crate::report::side_by_side::{SideBySide, Subject, markdown, show_ratio};
 use crate::{cpus, report};
 use anyhow::{Context, ensure};
-use broker::Broker;
+use broker::{Broker, Directory};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -20,29 +20,23 @@ use suite::Scenario;
 
 /// Runs all rounds of all scenarios and tells whether every one passed.
 pub fn run(args: &CompareArgs) -> anyhow::Result<bool> {
-    let brokers = args.brokers.iter().map(|text| Broker::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
-    let names: Vec<&str> = brokers.iter().map(|broker| broker.name.as_str()).collect();
-    for (index, name) in names.iter().enumerate() {
-        ensure!(!names[..index].contains(name), "two brokers have the name {name:?}");
-    }
-    let baseline = SideBySide::find_baseline(&names, args.baseline.as_deref())?;
+    let (brokers, baseline) = brokers(&args.turns)?;
     let scenarios = suite::scenarios(args)?;
     let (mut comparisons, mut passed) = (Vec::new(), true);
     for scenario in &scenarios {
         let subjects = run_scenario(scenario, &brokers, args)?;
         passed &= subjects.iter().flat_map(|subject| &subject.rounds).all(|round| !has_failed(round));
         let comparison = SideBySide { title: scenario.name.clone(), subjects, baseline };
-        let of = if args.rounds == 1 { "one round".into() } else { format!("medians of {} rounds", args.rounds) };
-        println!("\n{of}: {}\n{}\n", scenario.name, comparison.table());
+        comparison.print(args.turns.rounds);
         comparisons.push(comparison);
     }
     if args.suite.is_some() {
         println!("{}", summary(&scenarios, &comparisons));
     }
-    if let Some(path) = &args.json {
+    if let Some(path) = &args.turns.json {
         report::write_json(path, &document(&brokers, &scenarios, &comparisons))?;
     }
-    if let Some(path) = &args.html {
+    if let Some(path) = &args.turns.html {
         report::html::write(path, &comparisons)?;
     }
     if !passed {
@@ -51,10 +45,21 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<bool> {
     Ok(passed)
 }
 
+/// The brokers that take turns, and which of them is the baseline.
+pub fn brokers(turns: &TurnsArgs) -> anyhow::Result<(Vec<Broker>, usize)> {
+    let brokers = turns.brokers.iter().map(|text| Broker::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    let names: Vec<&str> = brokers.iter().map(|broker| broker.name.as_str()).collect();
+    for (index, name) in names.iter().enumerate() {
+        ensure!(!names[..index].contains(name), "two brokers have the name {name:?}");
+    }
+    let baseline = SideBySide::find_baseline(&names, turns.baseline.as_deref())?;
+    Ok((brokers, baseline))
+}
+
 fn run_scenario(scenario: &Scenario, brokers: &[Broker], args: &CompareArgs) -> anyhow::Result<Vec<Subject>> {
     let subject = |broker: &Broker| Subject { name: broker.name.clone(), rounds: Vec::new() };
     let mut subjects: Vec<Subject> = brokers.iter().map(subject).collect();
-    for round in 1..=args.rounds {
+    for round in 1..=args.turns.rounds {
         for (broker, subject) in brokers.iter().zip(&mut subjects) {
             let result = measure(broker, scenario, args)
                 .with_context(|| format!("{} in round {round} of {}", broker.name, scenario.name))?;
@@ -67,7 +72,8 @@ fn run_scenario(scenario: &Scenario, brokers: &[Broker], args: &CompareArgs) -> 
 
 /// Starts a broker, runs the scenario in a process of its own, and stops the broker.
 fn measure(broker: &Broker, scenario: &Scenario, args: &CompareArgs) -> anyhow::Result<Value> {
-    let mut running = broker.start(&args.broker_cpus)?;
+    let directory = Directory::create()?;
+    let mut running = broker.start(&args.turns.broker_cpus, &directory)?;
     let json = JsonFile::new();
     let mut load = Command::new(std::env::current_exe()?);
     load.args(&scenario.arguments).arg("--port").arg(running.port.to_string());
@@ -75,7 +81,7 @@ fn measure(broker: &Broker, scenario: &Scenario, args: &CompareArgs) -> anyhow::
     if !args.verbose {
         load.stdout(Stdio::null());
     }
-    let status = cpus::pinned(&args.load_cpus, || load.status())??;
+    let status = cpus::pinned(&args.turns.load_cpus, || load.status())??;
     running.check()?;
     let text = std::fs::read_to_string(&json.path)
         .with_context(|| format!("the scenario ended with {status} and without a result"))?;

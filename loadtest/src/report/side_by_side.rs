@@ -96,6 +96,12 @@ impl SideBySide {
         table
     }
 
+    /// Prints them as the medians of so many rounds.
+    pub fn print(&self, rounds: usize) {
+        let of = if rounds == 1 { "one round".into() } else { format!("medians of {rounds} rounds") };
+        println!("\n{of}: {}\n{}\n", self.title, self.table());
+    }
+
     /// The medians and ratios by the figures' places in the results and the subjects' names.
     pub fn medians(&self) -> Value {
         let of_row = |row: &Row| {

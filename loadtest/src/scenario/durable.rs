@@ -1,8 +1,8 @@
 //! Messages that the broker has to keep: publishers wait for acknowledgements of what sessions will get, whether their clients are
 //! there or not. How many a second, how late, and what does it cost in CPU and in bytes written?
 
-mod drain;
-mod report;
+pub(super) mod drain;
+pub(super) mod report;
 
 use crate::cli::DurableArgs;
 use crate::engine::dial::{Client, DialOptions, dial};
@@ -30,8 +30,8 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    pub fn new(args: &DurableArgs, prefix: String) -> Self {
-        Self { prefix, publishers: args.publishers, subscribers: args.subscribers }
+    pub fn new(publishers: usize, subscribers: usize, prefix: String) -> Self {
+        Self { prefix, publishers, subscribers }
     }
 
     pub fn count(&self) -> usize {
@@ -94,7 +94,7 @@ impl Lanes {
 pub fn run(args: &DurableArgs) -> anyhow::Result<bool> {
     prepare(&args.target)?;
     let broker = args.target.broker_pid.map(BrokerBefore::take).transpose()?;
-    let lanes = Lanes::new(args, topic_prefix());
+    let lanes = Lanes::new(args.publishers, args.subscribers, topic_prefix());
     let (sessions, publishing) = (lanes.sessions(), lanes.publishing());
     let connections = sessions.len() + publishing.len();
     let options = dial_options(&args.target, connections, args.load.qos, KEEP_ALIVE_SECONDS)?;
@@ -130,7 +130,7 @@ pub fn run(args: &DurableArgs) -> anyhow::Result<bool> {
 
     let mut faults = outcome.faults;
     let drained = if args.drain {
-        let mut drain = Drain::new(args, &lanes, run, &outcome.sent, &persistent)?;
+        let mut drain = Drain::new(args.load.message(), &lanes, run, &outcome.sent, &persistent)?;
         drain.run()?;
         Some(drain.finish(&mut faults)?)
     } else {

@@ -11,6 +11,7 @@ pub mod idle;
 mod meter;
 pub mod pairs;
 mod random;
+pub mod recovery;
 pub mod retained;
 pub mod shared;
 pub mod site;

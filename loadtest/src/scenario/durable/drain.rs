@@ -2,9 +2,9 @@
 
 use super::Lanes;
 use super::report::Drained;
-use crate::cli::DurableArgs;
 use crate::engine::dial::{Client, DialOptions, Dialer};
 use crate::engine::link::Link;
+use crate::engine::plan::Message;
 use crate::engine::poller::Poller;
 use crate::faults::Faults;
 use crate::ledger::{Arrival, Ledger};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// All clients and what they got.
 pub struct Drain<'a> {
-    args: &'a DurableArgs,
+    message: Message,
     lanes: &'a Lanes,
     run: u32,
     sessions: Vec<Session>,
@@ -47,7 +47,7 @@ const LINGER: Duration = Duration::from_millis(200);
 impl<'a> Drain<'a> {
     /// `sent` has the number of messages of each publisher, lane by lane.
     pub fn new(
-        args: &'a DurableArgs,
+        message: Message,
         lanes: &'a Lanes,
         run: u32,
         sent: &[u64],
@@ -67,7 +67,7 @@ impl<'a> Drain<'a> {
             }
         }
         Ok(Self {
-            args,
+            message,
             lanes,
             run,
             sessions,
@@ -190,9 +190,9 @@ impl<'a> Drain<'a> {
         };
         let session = &mut self.sessions[key];
         let place = self.lanes.publisher_of(publish.topic).map(|publisher| publisher / self.lanes.count());
-        let is_right = publish.qos == self.args.load.qos
+        let is_right = publish.qos == self.message.qos
             && !publish.retain
-            && publish.payload.len() == self.args.load.payload
+            && publish.payload.len() == self.message.payload_bytes
             && self.clients[key].filters.iter().all(|filter| {
                 let lane = filter.trim_end_matches('+').as_bytes();
                 publish.topic.starts_with(lane)
