@@ -111,8 +111,10 @@ impl Subscriber {
             return;
         }
         self.received.insert(id, Reception { qos: publish.qos, times: 1, connection });
-        let is_shared = self.subscriptions.iter().any(|one| one.share().0.is_some() && one.matches(message));
-        if is_shared {
+        // Members of a group have no order among them; and what was sent before the subscription may come, repeated, after what
+        // was sent later.
+        let mut wanted = self.subscriptions.iter().filter(|one| one.matches(message));
+        if !wanted.any(|one| one.share().0.is_none() && one.since.is_some_and(|since| since <= message.first_sent)) {
             return;
         }
         let number = message.number;
