@@ -4,9 +4,16 @@ use super::family::Family;
 use std::fs;
 
 /// `write_bytes` of all the processes. The kernel counts a page when it becomes dirty, so a short write costs a page, and so
-/// does each further one after a sync. `None` where it may not be read: it is another user's process.
+/// does each further one after a sync. A process that has ended since the family was listed counts for nothing. `None` where it may
+/// not be read: it is another user's process.
 pub fn written_bytes(family: &Family) -> Option<u64> {
-    family.pids().map(|pid| parse(&fs::read_to_string(format!("/proc/{pid}/io")).ok()?)).sum()
+    let has_ended = |pid| !fs::exists(format!("/proc/{pid}")).unwrap_or(true);
+    let written = |pid| match fs::read_to_string(format!("/proc/{pid}/io")) {
+        Ok(text) => parse(&text),
+        Err(_) if has_ended(pid) => Some(0),
+        Err(_) => None,
+    };
+    family.pids().map(written).sum()
 }
 
 fn parse(text: &str) -> Option<u64> {
