@@ -144,7 +144,7 @@ fn open_store(dir: &Path, queue_memory_max: u64) -> Opened<Files> {
 }
 
 fn take(store: &mut Store<Files>, number: u64, ops: Vec<StoreOp>) {
-    let sections = vec![Section { ticket: 0, awaited: 0, ops }];
+    let sections = vec![Section { ticket: 0, awaited: None, ops }];
     store.take(ShardIndex(0), Batch { number, sections, reads: Vec::new() });
 }
 

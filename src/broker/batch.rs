@@ -7,7 +7,8 @@
 //! identifier is known here and whose message another shard has lost would be lost for good. Such a publish has a *ticket*: the
 //! shard that it came to tells in its section how many others it sent the ticket to, and each of these answers with
 //! one section of that ticket, an empty one if it keeps nothing. The ticket is complete when all have come, and after a
-//! crash the sections of tickets that were not complete do not count.
+//! crash the sections of tickets that were not complete do not count. QoS 2 publishes of one session take effect in their order: one
+//! that follows another whose ticket is not complete has a ticket, too, and waits for it.
 
 use smallvec::SmallVec;
 
@@ -30,9 +31,8 @@ pub struct Batch {
 pub struct Section {
     /// 0 is none: the section counts by itself.
     pub ticket: u64,
-    /// Sections of this ticket that other shards will send. Above 0 in the section of the shard that gave the ticket, 0 in
-    /// theirs.
-    pub awaited: u32,
+    /// Sections of this ticket that other shards will send; `None` in theirs.
+    pub awaited: Option<u32>,
     pub ops: Vec<StoreOp>,
 }
 

@@ -248,7 +248,7 @@ impl Shard {
             self.keep(StoreOp::EndSession { id: store_id });
         }
         if began_ticket {
-            self.end_ticket();
+            self.end_ticket(false);
         }
         let Some(session) = self.sessions.remove(key.0) else { return };
         let sessions = &self.sessions;

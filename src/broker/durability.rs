@@ -92,6 +92,16 @@ impl Durability {
         self.owes_part
     }
 
+    /// The ticket is not complete, as far as this shard knows.
+    pub fn is_incomplete(&self, ticket: u64) -> bool {
+        ticket != 0 && self.incomplete.contains(&ticket)
+    }
+
+    /// The ticket under way; 0 is none.
+    pub fn ticket(&self) -> u64 {
+        self.ticket
+    }
+
     /// Other shards have been sent the ticket under way.
     pub fn has_parts(&self) -> bool {
         self.ticket != 0 && self.parts > 0
@@ -192,12 +202,13 @@ impl Shard {
         durability.ticket
     }
 
-    /// Ends what `begin_ticket` began.
-    pub(super) fn end_ticket(&mut self) {
+    /// Ends what `begin_ticket` began. With `follows` it has to wait for an earlier ticket, even if no other shard has a part of it.
+    pub(super) fn end_ticket(&mut self, follows: bool) {
         let durability = &mut self.durability;
         let (ticket, parts) = (durability.ticket, durability.parts);
-        if parts > 0 {
-            durability.section().awaited = parts;
+        let is_empty = durability.batch.sections.last().is_none_or(|section| section.ticket != ticket);
+        if parts > 0 || (follows && !is_empty) {
+            durability.section().awaited = Some(parts);
             durability.kept += 1;
         } else {
             // Nobody else has a part of it, so it is durable with its batch.

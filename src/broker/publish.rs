@@ -94,15 +94,21 @@ impl Shard {
         publication.publisher_hash = publisher_hash;
         publication.stamp = self.next_stamp();
         let before = self.durability.kept;
+        // Were it durable before an earlier one of this session, and that one lost in a crash, their order would be, too.
+        let follows = packet.qos == Qos::ExactlyOnce && self.last_ticket_is_incomplete(key);
+        let began_ticket = follows && self.begin_ticket();
         let Some(routed) = self.route(&publication, Admit::IfKeepable) else {
+            if began_ticket {
+                self.end_ticket(false);
+            }
             return self.refuse_to_keep(id, packet);
         };
         if packet.qos == Qos::ExactlyOnce {
             self.note_unreleased(key, packet, before);
         }
         let gate = if packet.qos == Qos::AtMostOnce { Gate::OPEN } else { self.gate_since(before) };
-        if routed.began_ticket {
-            self.end_ticket();
+        if began_ticket || routed.began_ticket {
+            self.end_ticket(follows);
         }
         let reason = if routed.matched { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers };
         match packet.qos {
@@ -121,9 +127,17 @@ impl Shard {
         if kept {
             self.keep(StoreOp::Unreleased { session, packet_id });
         }
+        let ticket = self.durability.ticket();
         if let Some(session) = self.session_mut(key) {
-            session.flow_mut().unreleased.push(Unreleased { packet_id, kept });
+            let flow = session.flow_mut();
+            flow.unreleased.push(Unreleased { packet_id, kept });
+            flow.last_ticket = if kept { ticket } else { flow.last_ticket };
         }
+    }
+
+    fn last_ticket_is_incomplete(&self, key: SessionKey) -> bool {
+        let flow = self.session(key).and_then(|session| session.flow.as_ref());
+        flow.is_some_and(|flow| self.durability.is_incomplete(flow.last_ticket))
     }
 
     /// The store does not accept, and the message would have to be kept: a 5.0 client is told so; an older one, which cannot

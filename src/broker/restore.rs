@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 
 use super::batch::{Entry, Progress};
 use super::home::{hash, shard_of};
+use super::message::STAMP_SHARD_SHIFT;
 use super::recovered::{Recovered, RecoveredSession};
 use super::{Message, Millis, NEVER, Settings, Shard, client_hash_of};
 use crate::codec::Qos;
@@ -35,7 +36,8 @@ type Shared = HashMap<u64, Rc<Message>, FixedState>;
 
 /// Deals out what was kept to so many shards, whatever their number was when it was kept. The hash seed in `settings` must be the
 /// store's.
-pub fn partition(recovered: Recovered, settings: &Settings, shards: usize) -> (Vec<Partition>, Interests) {
+pub fn partition(mut recovered: Recovered, settings: &Settings, shards: usize) -> (Vec<Partition>, Interests) {
+    end_replaced(&mut recovered.sessions);
     let mut partitions: Vec<Partition> =
         (0..shards).map(|_| Partition { counter: recovered.counter, ..Partition::default() }).collect();
     let mut interests = Interests::default();
@@ -63,6 +65,25 @@ pub fn partition(recovered: Recovered, settings: &Settings, shards: usize) -> (V
         partitions[usize::from(home.0)].retained.push(message);
     }
     (partitions, interests)
+}
+
+/// A client has one session. The end of one that a clean start has replaced may have been lost, since it waits for what goes to
+/// members of shared subscriptions on other shards: such a session ends now.
+fn end_replaced(sessions: &mut [RecoveredSession]) {
+    let counter_of = |session: &RecoveredSession| session.id & ((1 << STAMP_SHARD_SHIFT) - 1);
+    let mut newest: HashMap<&str, usize, FixedState> =
+        HashMap::with_capacity_and_hasher(sessions.len(), <_>::default());
+    let mut replaced = Vec::new();
+    for (at, session) in sessions.iter().enumerate() {
+        let known = newest.entry(&session.record.client_id).or_insert(at);
+        if counter_of(&sessions[*known]) < counter_of(session) {
+            replaced.push(std::mem::replace(known, at));
+        } else if *known != at {
+            replaced.push(at);
+        }
+    }
+    drop(newest);
+    replaced.into_iter().for_each(|at| sessions[at].record.expires_at = Some(0));
 }
 
 impl Shard {

@@ -139,7 +139,7 @@ impl Shard {
             }
         }
         if began_ticket {
-            self.end_ticket();
+            self.end_ticket(false);
         }
     }
 

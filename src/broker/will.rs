@@ -38,7 +38,7 @@ impl Shard {
         // In the same breath as what the will brings to kept sessions: a crash must neither lose nor repeat it.
         self.keep_session(key);
         if routed.is_some_and(|routed| routed.began_ticket) {
-            self.end_ticket();
+            self.end_ticket(false);
         }
     }
 }

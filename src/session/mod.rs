@@ -54,6 +54,8 @@ pub struct Flow {
     pub queue: Queue,
     /// Packet identifiers of QoS 2 messages from the client that were received and not released ([MQTT-4.3.3-10]).
     pub unreleased: Vec<Unreleased>,
+    /// The ticket of the last kept QoS 2 publish of the client; 0 if it had none.
+    pub last_ticket: u64,
     /// Queued behind `queue`, and on disk only.
     pub spilled: Spilled,
 }

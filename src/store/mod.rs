@@ -136,7 +136,7 @@ impl<D: Disk> Store<D> {
         let clock = Clock { wall_at_zero_ms: config.wall_at_zero_ms };
         let segments = replayed.segments.iter().map(|segment| Segment { ..*segment });
         let recovered = contents::read(&mut disk, &mut replayed.index, segments, &config, clock, replayed.counter)?;
-        let segments = recover::cut(&mut disk, replayed.segments)?;
+        let segments = recover::cut(&mut disk, replayed.segments, replayed.unsynced)?;
         let mut log = Log::new(disk, &config, replayed.hash_seed, segments, replayed.last_group);
         log.start()?;
         let store = Self {

@@ -12,7 +12,9 @@ use super::disk::Disk;
 use super::error::OpenError;
 use super::facts::expiry_s;
 use super::format::{self, FORMAT, GROUP_HEADER_LEN, GroupHeader, Header, SEGMENT_HEADER_LEN};
-use super::index::{EntrySlot, Index, Position, SubscriptionSlot, UnreleasedSlot, packet_hash, position};
+use super::index::{
+    EntrySlot, Index, Position, SubscriptionSlot, UnreleasedSlot, offset_of, packet_hash, position, segment_of,
+};
 use super::log::Segment;
 use super::record::Record;
 use super::walk::{Walk, read_whole};
@@ -26,6 +28,8 @@ pub struct Replayed {
     /// Those up to the last one with groups that count, each up to where these end.
     pub segments: VecDeque<Segment>,
     pub last_group: u64,
+    /// Where the first group is that may not have been synced.
+    pub unsynced: Position,
     pub counter: u64,
     pub findings: Findings,
 }
@@ -100,21 +104,24 @@ pub fn replay<D: Disk>(
         hash_seed,
         segments,
         last_group: replay.last_group.unwrap_or(0),
+        // There is one if there is any group: the last.
+        unsynced: replay.unsynced.front().map_or(0, |(_, position)| *position),
         counter: replay.counter,
         findings: replay.findings,
     })
 }
 
 /// Removes from the disk what does not count: segments without groups, and what is behind the last group.
-pub fn cut<D: Disk>(disk: &mut D, segments: VecDeque<Segment>) -> io::Result<VecDeque<Segment>> {
+pub fn cut<D: Disk>(disk: &mut D, segments: VecDeque<Segment>, unsynced: Position) -> io::Result<VecDeque<Segment>> {
     let last = segments.back().map_or(0, |segment| segment.number);
     let mut empty = disk.segments()?;
     empty.retain(|(number, _)| *number > last);
     for (number, _) in empty.into_iter().rev() {
         disk.delete(number)?;
     }
-    if let Some(last) = segments.back() {
-        make_durable(disk, last)?;
+    for segment in segments.iter().filter(|segment| segment.number >= segment_of(unsynced)) {
+        let start = if segment.number == segment_of(unsynced) { offset_of(unsynced) } else { 0 };
+        make_durable(disk, segment, start)?;
     }
     let mut segments = segments;
     for segment in segments.iter_mut().filter(|segment| segment.size != segment.end) {
@@ -124,13 +131,13 @@ pub fn cut<D: Disk>(disk: &mut D, segments: VecDeque<Segment>) -> io::Result<Vec
     Ok(segments)
 }
 
-/// The end of the last segment may be in the kernel only, when the process died and the machine did not. What comes now is written
-/// behind it and must not outlive it. It is written once more, because the kernel does not write again what a sync that
+/// Groups that no other vouches for may be in the kernel only, when the process died and the machine did not. What comes now is written
+/// behind them and must not outlive them. They are written once more, because the kernel does not write again what a sync that
 /// failed should have written.
-fn make_durable<D: Disk>(disk: &mut D, segment: &Segment) -> io::Result<()> {
-    let mut bytes = vec![0; segment.end as usize];
-    read_whole(disk, segment.number, 0, &mut bytes)?;
-    match disk.write(segment.number, 0, &bytes) {
+fn make_durable<D: Disk>(disk: &mut D, segment: &Segment, start: u64) -> io::Result<()> {
+    let mut bytes = vec![0; segment.end.saturating_sub(start) as usize];
+    read_whole(disk, segment.number, start, &mut bytes)?;
+    match disk.write(segment.number, start, &bytes) {
         // A file system that writes to new places has no room for it; what is there is synced at least.
         Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
         written => written?,
@@ -216,11 +223,19 @@ pub struct Replay {
     pub last_group: Option<u64>,
     pub counter: u64,
     pub findings: Findings,
+    /// Groups that none after them says were synced, with their places.
+    unsynced: VecDeque<(u64, Position)>,
 }
 
 impl Replay {
     pub fn new(hash_seed: u64) -> Self {
-        Self { index: Index::new(hash_seed), last_group: None, counter: 0, findings: Findings::default() }
+        Self {
+            index: Index::new(hash_seed),
+            last_group: None,
+            counter: 0,
+            findings: Findings::default(),
+            unsynced: VecDeque::new(),
+        }
     }
 
     /// Replays a segment's groups up to `next_group`, with which the next segment begins, or to the first that is not whole. Returns
@@ -234,6 +249,8 @@ impl Replay {
             }
             self.records(walk.segment, at + GROUP_HEADER_LEN, body)?;
             self.last_group = Some(header.number);
+            while self.unsynced.pop_front_if(|(number, _)| *number <= header.synced).is_some() {}
+            self.unsynced.push_back((header.number, position(walk.segment, at as u64)));
             self.counter = self.counter.max(header.counter);
             self.findings.groups += 1;
             at += format::padded(GROUP_HEADER_LEN + body.len());

@@ -5,7 +5,7 @@
 //!
 //! An operation on a fact that waits here waits behind it: the end of an entry whose ticket is not complete has no effect without
 //! that entry. So does a new entry of a message that waits here: one that takes the place of another entry, or a retained message
-//! that a new subscription brings, before the publish counts. The batch of such an operation is not durable before.
+//! that a new subscription brings, before the publish counts. QoS 2 publishes of one session count in their order. The batch of such an operation is not durable before.
 
 use std::collections::VecDeque;
 
@@ -29,6 +29,8 @@ pub struct Tickets {
     facts: WaitingFacts,
     /// Operations that wait for each session.
     sessions: HashMap<u64, u32, FixedState>,
+    /// For each session, the tickets of its QoS 2 publishes in their order.
+    publishers: HashMap<u64, VecDeque<u64>, FixedState>,
     /// Batches of which an operation waits behind a ticket that is not its own.
     late: Vec<Late>,
 }
@@ -46,6 +48,8 @@ struct Ticket {
     awaited: Option<u32>,
     arrived: u32,
     shards: SmallVec<[ShardIndex; 4]>,
+    /// The session whose QoS 2 publish it is.
+    publisher: Option<u64>,
     ops: Vec<StoreOp>,
     /// Messages that these operations may name.
     stamps: SmallVec<[u64; 2]>,
@@ -65,6 +69,7 @@ impl Tickets {
             order: VecDeque::new(),
             facts: HashMap::with_hasher(hash()),
             sessions: HashMap::with_hasher(hash()),
+            publishers: HashMap::with_hasher(hash()),
             late: Vec::new(),
         }
     }
@@ -97,21 +102,23 @@ impl Tickets {
             return;
         }
         facts.count_ticket(section.ticket);
-        let Self { table, order, facts: waiting_facts, sessions, .. } = self;
+        let Self { table, order, facts: waiting_facts, sessions, publishers, .. } = self;
         let ticket = table.entry(section.ticket).or_insert_with(|| {
             order.push_back(section.ticket);
             Ticket::default()
         });
         ticket.arrived += 1;
-        if section.awaited > 0 {
-            ticket.awaited = Some(section.awaited);
-        }
+        ticket.awaited = section.awaited.or(ticket.awaited);
         if !ticket.shards.contains(&shard) {
             ticket.shards.push(shard);
         }
         let mut is_about_session = false;
         for op in section.ops {
             is_about_session |= matches!(op, StoreOp::Session { .. } | StoreOp::EndSession { .. });
+            if let StoreOp::Unreleased { session, .. } = op {
+                ticket.publisher = Some(session);
+                publishers.entry(session).or_default().push_back(section.ticket);
+            }
             if let StoreOp::Message(message) = op {
                 if facts.index.message(message.stamp).is_none() {
                     note_waiting(waiting_facts, FactKey::Message { stamp: message.stamp }, section.ticket);
@@ -127,9 +134,8 @@ impl Tickets {
             }
             ticket.ops.push(op);
         }
-        if ticket.is_complete() {
-            self.complete(section.ticket, facts, done);
-        } else if is_about_session {
+        self.complete_in_turn(section.ticket, facts, done);
+        if is_about_session && self.table.contains_key(&section.ticket) {
             // A CONNACK may speak of it, that waits for the batch.
             self.note_late(Late { shard, batch, ticket: section.ticket });
         }
@@ -158,8 +164,33 @@ impl Tickets {
         !self.sessions.is_empty() && self.sessions.contains_key(&session)
     }
 
+    /// Completes a ticket of which all sections are here, unless its publisher's QoS 2 publish before it is not; then those that
+    /// waited for it.
+    fn complete_in_turn(&mut self, number: u64, facts: &mut Facts, done: &mut Vec<(ShardIndex, u64)>) {
+        let mut next = Some(number);
+        while let Some(number) = next.take()
+            && let Some(ticket) = self.table.get(&number).filter(|ticket| ticket.is_complete())
+        {
+            let publisher = ticket.publisher;
+            let first = publisher.and_then(|publisher| self.publishers.get(&publisher)?.front());
+            if first.is_some_and(|first| *first != number) {
+                return;
+            }
+            self.complete(number, facts, done);
+            next = publisher.and_then(|publisher| self.publishers.get(&publisher)?.front().copied());
+        }
+    }
+
     fn complete(&mut self, number: u64, facts: &mut Facts, done: &mut Vec<(ShardIndex, u64)>) {
         let Some(ticket) = self.table.remove(&number) else { return };
+        if let Some(publisher) = ticket.publisher
+            && let Some(publishes) = self.publishers.get_mut(&publisher)
+        {
+            publishes.retain(|publish| *publish != number);
+            if publishes.is_empty() {
+                self.publishers.remove(&publisher);
+            }
+        }
         let messages = ticket.stamps.iter().map(|stamp| FactKey::Message { stamp: *stamp });
         let mut keys: SmallVec<[FactKey; 4]> = messages.collect();
         let mut behind = None;

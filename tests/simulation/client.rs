@@ -24,7 +24,7 @@ pub enum Stage {
 }
 
 /// Of the network connection only.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Connection {
     pub number: u32,
     pub link: usize,
@@ -54,6 +54,7 @@ pub struct Connection {
     pub written: Vec<(Vec<u8>, Option<Marker>)>,
 }
 
+#[derive(Clone)]
 pub struct Client {
     pub index: usize,
     pub version: Version,
@@ -77,6 +78,10 @@ pub struct Client {
     pub filters: BTreeSet<String>,
     /// There was a CONNECT whose outcome is unknown: only a clean start makes both ends agree again.
     pub must_clean: bool,
+    /// It hardly ever asks for a session that ends.
+    pub is_lasting: bool,
+    /// Bytes that it adds to its payloads, at most.
+    pub padding_max: usize,
     /// Of the last session that both sides agreed on.
     pub last_expiry_s: Option<u32>,
     /// 3.1 has no session present flag, so that its clients keep to one kind of session.
@@ -119,6 +124,8 @@ impl Client {
             unsubscribing: BTreeMap::new(),
             filters: BTreeSet::new(),
             must_clean: false,
+            is_lasting: false,
+            padding_max: usize::MAX,
             last_expiry_s: None,
             always_clean,
             packet_size_max: usize::MAX,

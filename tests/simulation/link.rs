@@ -66,6 +66,22 @@ impl Link {
         }
     }
 
+    /// The same bytes on their way, without a broker's end: the client may still get all that it was sent.
+    pub fn twin(&self) -> Self {
+        let mut to_client = self.to_client.clone();
+        if let Some((transmit, taken)) = &self.sending {
+            to_client.extend(transmit.output.slices().flatten().skip(*taken));
+        }
+        Self {
+            accepted: Vec::new(),
+            to_server: VecDeque::new(),
+            markers: VecDeque::new(),
+            to_client,
+            sending: None,
+            ..*self
+        }
+    }
+
     /// The client writes.
     pub fn write(&mut self, bytes: &[u8], marker: Option<Marker>) {
         self.to_server.extend(bytes);

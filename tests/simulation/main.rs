@@ -8,6 +8,7 @@
 //! - `RINGMQ_SIM_SEEDS=10000 RINGMQ_SIM_START=1 cargo test --release --test simulation -- fresh --nocapture` runs fresh ones.
 
 mod client;
+mod cut;
 #[path = "../store/fake_disk.rs"]
 #[expect(dead_code, reason = "the tests of the store look closer at the disk")]
 mod fake_disk;

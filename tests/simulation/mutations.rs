@@ -1,5 +1,7 @@
 //! The oracle must be able to fail: histories with one thing wrong, each of which it must find.
 
+mod crashes;
+
 use crate::history::{Connecting, Delivery, History, Key, Message, What};
 use crate::oracle;
 use crate::wire::{Properties, Value, Version, property};

@@ -26,10 +26,12 @@ pub fn connect(
     gently: bool,
 ) {
     let version = client.version;
+    let cleans = if client.is_lasting { 3 } else { 25 };
     let clean_start =
-        client.must_clean || client.always_clean || (version != Version::V3_1 && !gently && random.chance(25));
+        client.must_clean || client.always_clean || (version != Version::V3_1 && !gently && random.chance(cleans));
     let session_expiry_s = match version {
         Version::V5_0 if gently && client.last_expiry_s.is_some() => client.last_expiry_s.unwrap_or(0),
+        Version::V5_0 if client.is_lasting => *random.pick(&[60, u32::MAX, u32::MAX, u32::MAX]),
         Version::V5_0 => *random.pick(&[0, 5, 60, u32::MAX, u32::MAX]),
         _ if clean_start => 0,
         _ => u32::MAX,
@@ -95,7 +97,7 @@ fn will(client: &Client, random: &mut Random, history: &mut History, number: u32
     let topic = random.pick(&TOPICS).to_string();
     let qos = random.below(3) as u8;
     let retain = random.chance(30);
-    let payload = payload(key, &topic, random);
+    let payload = payload(key, &topic, client.padding_max, random);
     let forwarded = if client.version.is_5() { forwardable(random) } else { Properties::new() };
     let mut properties = forwarded.clone();
     let delay = if client.version.is_5() { *random.pick(&[0, 0, 2, 10]) } else { 0 };
@@ -165,7 +167,7 @@ fn publish(client: &mut Client, random: &mut Random, history: &mut History, qos_
     client.sequence += 1;
     let key = Key { publisher: client.index as u32, sequence: client.sequence };
     let clear = retain && qos == 0 && random.chance(25);
-    let payload = if clear { Vec::new() } else { payload(key, &topic, random) };
+    let payload = if clear { Vec::new() } else { payload(key, &topic, client.padding_max, random) };
     let forwarded = if version.is_5() && !clear { forwardable(random) } else { Properties::new() };
     let expiry_s = (version.is_5() && !clear && random.chance(15)).then(|| *random.pick(&[1, 30, 1000]));
     let mut properties = forwarded.clone();
@@ -201,11 +203,11 @@ fn publish(client: &mut Client, random: &mut Random, history: &mut History, qos_
     client.write(wire::publish(version, &packet), marker, history.now);
 }
 
-fn payload(key: Key, topic: &str, random: &mut Random) -> Vec<u8> {
+fn payload(key: Key, topic: &str, padding_max: usize, random: &mut Random) -> Vec<u8> {
     let padding = *random.pick(&[0, 0, 10, 10, 100, 100, 1000, 5000]);
     let padding = if random.chance(1) { 40_000 } else { padding };
     let mut payload = format!("{}/{}/{topic}/", key.publisher, key.sequence).into_bytes();
-    payload.resize(payload.len() + padding, b'x');
+    payload.resize(payload.len() + padding.min(padding_max), b'x');
     payload
 }
 

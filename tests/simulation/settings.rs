@@ -9,6 +9,10 @@ use crate::random::Random;
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub clients: usize,
+    /// Percent of the clients that hardly ever ask for a session that ends.
+    pub lasting: u64,
+    /// Bytes that clients add to their payloads, at most.
+    pub padding_max: usize,
     pub phases: usize,
     pub steps_per_phase: usize,
     /// Percent of the network's steps that break a connection.
@@ -32,17 +36,21 @@ pub struct Durability {
     pub only_the_process_dies: bool,
     /// Bytes; so small that the log is cleaned.
     pub segment_size: u64,
+    pub cleans: bool,
 }
 
 pub fn scenario(random: &mut Random) -> Scenario {
+    let durability = random.chance(50).then(|| durability(random));
     Scenario {
         clients: *random.pick(&[3, 5, 8, 12, 20, 40]),
+        lasting: if durability.is_some() { *random.pick(&[0, 50, 90]) } else { 0 },
+        padding_max: usize::MAX,
         phases: 2 + random.below(3),
         steps_per_phase: *random.pick(&[300, 800, 1500]),
         breaks: *random.pick(&[0, 0, 3, 10]),
         never_reads: *random.pick(&[0, 0, 2]),
         tight: random.chance(20),
-        durability: random.chance(50).then(|| durability(random)),
+        durability,
     }
 }
 
@@ -52,6 +60,7 @@ fn durability(random: &mut Random) -> Durability {
         faults: *random.pick(&[0, 0, 1, 4]),
         only_the_process_dies: random.chance(20),
         segment_size: *random.pick(&[4, 8, 16, 64]) * 1024,
+        cleans: true,
     }
 }
 

@@ -16,11 +16,12 @@ pub struct Storage {
     pub store: Store<FakeDisk>,
     /// Batches that the shards have pushed, in this order.
     pub queue: VecDeque<(usize, Batch)>,
+    cleans: bool,
 }
 
 impl Storage {
-    pub fn new(store: Store<FakeDisk>) -> Self {
-        Self { store, queue: VecDeque::new() }
+    pub fn new(store: Store<FakeDisk>, cleans: bool) -> Self {
+        Self { store, queue: VecDeque::new(), cleans }
     }
 
     /// Takes some of what waits, all of it if `all`.
@@ -36,7 +37,7 @@ impl Storage {
     /// Writes what was taken, and cleans a little; everything if `all`.
     pub fn write(&mut self, random: &mut Random, all: bool, now: Millis) -> Result<(), StoreError> {
         let pieces = if all { PIECES_MAX } else { usize::from(random.chance(30)) };
-        for _ in 0..pieces {
+        for _ in 0..if self.cleans { pieces } else { 0 } {
             if !self.store.clean(now)? {
                 break;
             }

@@ -4,6 +4,7 @@ mod rest;
 mod restart;
 mod shards;
 mod storage;
+mod twin;
 
 use std::rc::Rc;
 
@@ -35,6 +36,7 @@ impl Finding {
 }
 
 /// A connection whose client has gone on to another one without closing it.
+#[derive(Clone)]
 struct Orphan {
     link: usize,
     version: Version,
@@ -67,18 +69,28 @@ pub struct World {
     orphans: Vec<Orphan>,
     /// Goes up whenever anything moves.
     moved: u64,
+    /// What each write of the store could have left, if anybody wants to know.
+    writes: Option<Vec<Write>>,
 }
+
+pub use twin::Write;
 
 impl World {
     pub fn new(seed: u64, shards: usize) -> Self {
         let mut random = Random::new(seed);
         let scenario = settings::scenario(&mut random);
+        Self::with(random, shards, scenario)
+    }
+
+    pub fn with(mut random: Random, shards: usize, scenario: Scenario) -> Self {
         let settings = Rc::new(settings::settings(&mut random, &scenario));
         let clients = (0..scenario.clients)
             .map(|index| {
                 let version =
                     *random.pick(&[Version::V3_1, Version::V3_1_1, Version::V5_0, Version::V5_0, Version::V5_0]);
                 let mut client = Client::new(index, version, version == Version::V3_1 && random.chance(50));
+                client.is_lasting = random.chance(scenario.lasting);
+                client.padding_max = scenario.padding_max;
                 client.window_unannounced = settings.receive_maximum;
                 client.packet_id_max = if scenario.durability.is_some() { 16 } else { 40 };
                 if version.is_5() && random.chance(30) {
@@ -105,6 +117,7 @@ impl World {
             clients,
             orphans: Vec::new(),
             moved: 0,
+            writes: None,
         }
     }
 

@@ -66,6 +66,7 @@ impl Rig {
 
     pub fn take_section(&mut self, shard: u8, ticket: u64, awaited: u32, ops: &[Op]) {
         let ops: Vec<StoreOp> = ops.iter().map(|op| op.to_store()).collect();
+        let awaited = (awaited > 0).then_some(awaited);
         self.take_ops(shard, Section { ticket, awaited, ops });
     }
 

@@ -123,6 +123,8 @@ struct Ticket {
     number: u64,
     awaited: Option<u32>,
     arrived: u32,
+    /// The session whose QoS 2 publish it is, and when that was said.
+    publisher: Option<(u64, u64)>,
     ops: Vec<Op>,
     /// Of its sections, not of what waits behind them; when each was added.
     added: Vec<(Fact, u64)>,
@@ -133,11 +135,11 @@ struct Ticket {
 type Fact = (u8, u64, u64);
 
 impl Tickets {
-    /// A section of a shard's batch. True if a ticket is complete now.
-    pub fn take(&mut self, batch: (u8, u64), ticket: u64, awaited: u32, ops: &[Op], facts: &mut Facts) -> bool {
+    /// A section of a shard's batch. Returns the tickets that are complete now.
+    pub fn take(&mut self, batch: (u8, u64), ticket: u64, awaited: u32, ops: &[Op], facts: &mut Facts) -> Vec<u64> {
         if ticket == 0 {
             ops.iter().for_each(|op| self.apply(*op, facts, &[batch], &[]));
-            return false;
+            return Vec::new();
         }
         let at = self.list.iter().position(|held| held.number == ticket).unwrap_or(self.list.len());
         if at == self.list.len() {
@@ -151,12 +153,32 @@ impl Tickets {
             self.clock += 1;
             held.added.push((fact, self.clock));
         }
-        if held.awaited.is_none_or(|awaited| held.arrived <= awaited) {
-            return false;
+        for op in ops {
+            if let Op::Unreleased { session, .. } = op {
+                self.clock += 1;
+                held.publisher = Some((*session, self.clock));
+            }
         }
+        let mut done = Vec::new();
+        while let Some(at) = (0..self.list.len()).find(|at| self.is_complete(&self.list[*at])) {
+            done.push(self.list[at].number);
+            self.complete(at, facts);
+        }
+        done
+    }
+
+    /// All sections have come, and all of the publisher's QoS 2 publishes before it are complete.
+    fn is_complete(&self, ticket: &Ticket) -> bool {
+        let is_before = |other: &Ticket| match (other.publisher, ticket.publisher) {
+            (Some((other, before)), Some((own, at))) => other == own && before < at,
+            _ => false,
+        };
+        ticket.awaited.is_some_and(|awaited| ticket.arrived > awaited) && !self.list.iter().any(is_before)
+    }
+
+    fn complete(&mut self, at: usize, facts: &mut Facts) {
         let held = self.list.remove(at);
         held.ops.into_iter().for_each(|op| self.apply(op, facts, &held.late, &held.added));
-        true
     }
 
     pub fn has_session(&self, id: u64) -> bool {

@@ -317,6 +317,7 @@ impl World {
             if self.trace {
                 eprintln!("shard {shard} batch {} ticket {ticket:x} awaits {awaited}: {ops:x?}", own.batch);
             }
+            let awaited = (awaited > 0).then_some(awaited);
             Section { ticket, awaited, ops: ops.into_iter().map(Op::to_store).collect() }
         });
         let batch = Batch { number: own.batch, sections: sections.collect(), reads };
@@ -329,8 +330,8 @@ impl World {
             self.parties.entry(*ticket).or_default().push(shard);
         }
         let batch = (shard, self.shards[usize::from(shard)].batch + 1);
-        if self.tickets.take(batch, *ticket, *awaited, ops, &mut self.facts) {
-            self.tickets_done.insert(*ticket, (snapshot, self.parties.remove(ticket).unwrap()));
+        for ticket in self.tickets.take(batch, *ticket, *awaited, ops, &mut self.facts) {
+            self.tickets_done.insert(ticket, (snapshot, self.parties.remove(&ticket).unwrap()));
         }
     }
 

@@ -44,9 +44,17 @@ struct Memory {
     live: BTreeMap<Key, usize>,
     total: BTreeMap<Key, usize>,
     at_qos_2: BTreeMap<Key, usize>,
-    /// The CONNECT of the connection that last brought it at QoS 1.
-    brought_at_qos_1: BTreeMap<Key, Order>,
+    at_qos_1: BTreeMap<Key, AtQos1>,
     replayed_by_topic: BTreeMap<String, usize>,
+}
+
+/// A message at QoS 1.
+#[derive(Default)]
+struct AtQos1 {
+    /// The CONNECT of the connection that last brought it.
+    connect: Order,
+    /// So often it may still come again, since it came before a crash.
+    repetitions: usize,
 }
 
 impl Memory {
@@ -63,8 +71,15 @@ impl Memory {
             return false;
         }
         let connect = case.sessions.connections[&entry.connection].connect;
-        let former = self.brought_at_qos_1.insert(key, connect);
-        former.is_some_and(|former| case.disturbances.crashed(former, connect))
+        let brought = self.at_qos_1.entry(key).or_insert(AtQos1 { connect, repetitions: 0 });
+        if brought.connect != connect {
+            let crashed = case.disturbances.crashed(brought.connect, connect);
+            let before = self.total.get(&key).copied().unwrap_or(0);
+            *brought = AtQos1 { connect, repetitions: if crashed { before } else { 0 } };
+        }
+        let repeats = brought.repetitions > 0;
+        brought.repetitions -= usize::from(repeats);
+        repeats
     }
 }
 
@@ -361,9 +376,14 @@ fn check_order(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
         case.sessions.of(seen.client).iter().any(|s| s.certainly_covers(sent, seen.order) && s.matches(&message.topic));
     // What was forgotten with a crash, because nobody who is kept wanted it then, its publisher sends again.
     let life = &case.messages.lives[&seen.key];
-    let is_forgotten = !is_in_force && case.disturbances.crashed(sent, life.accepted);
+    let is_forgotten = !is_in_force && case.disturbances.crashed(sent, life.sent_last);
     let may_repeat = seen.qos < 2 && repetitions_over_crashes(case, seen, message) > 0;
     let sent_again = life.times > 1 && (message.qos == 1 || is_forgotten || may_repeat);
+    // A crash ends the wait of live messages for the retained ones of a new subscription: what is kept of both comes as it may.
+    let crashed_since_asked = || {
+        let mut subscriptions = case.sessions.of(seen.client).iter().filter(|s| s.matches(&message.topic));
+        subscriptions.any(|s| case.disturbances.crashed(s.may_from, seen.order))
+    };
     let newest = match seen.replayed {
         true if is_only => &memory.highest,
         true => &memory.highest_retained,
@@ -373,6 +393,7 @@ fn check_order(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     if let Some(newest) = newest.get(&flow)
         && sequence < *newest
         && !sent_again
+        && !(seen.replayed && crashed_since_asked())
         && !case.dropped(seen.client, sent, seen.order, &QUEUE_DROPS)
     {
         let kind = if seen.replayed { "a retained" } else { "a live" };

@@ -74,8 +74,8 @@ fn fate(case: &Case<'_>, connection: &Connection, delay: Time, next: Option<&Con
             let taken_over = next.is_some_and(|next| next.connect < connection.disconnect_arrived);
             let timed_out =
                 connection.connecting.keep_alive_s > 0 && !connection.server_end_reason.contains("ByClient");
-            let ended_before = connection.server_end < connection.disconnect_arrived;
-            if taken_over || timed_out || ended_before || is_open_after(case, connection.server_end) {
+            let closed_by_server = connection.server_end_reason.contains("ByServer");
+            if taken_over || timed_out || closed_by_server || is_open_after(case, connection.disconnect_arrived) {
                 return Fate::Open;
             }
             if code != 0x04 {

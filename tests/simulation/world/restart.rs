@@ -24,6 +24,20 @@ impl World {
             self.poll_events(own, since)?;
         }
         self.end_fault();
+        self.go_down();
+        self.stop_disk();
+        self.history.now += match self.random.below(10) {
+            0..4 => 0,
+            4..7 => self.random.between(1, 1000),
+            7..9 => self.random.between(1000, 12_000),
+            _ => self.random.between(12_000, 100_000),
+        };
+        self.shards = *self.random.pick(&[1, 2, 4]);
+        self.start()
+    }
+
+    /// Nothing is left of the broker but its disk.
+    pub(super) fn go_down(&mut self) {
         let crashed = self.history.record(usize::MAX, 0, What::Crashed);
         self.nodes.clear();
         self.storage = None;
@@ -34,15 +48,6 @@ impl World {
         for client in &mut self.clients {
             client.note_crash();
         }
-        self.stop_disk();
-        self.history.now += match self.random.below(10) {
-            0..4 => 0,
-            4..7 => self.random.between(1, 1000),
-            7..9 => self.random.between(1000, 12_000),
-            _ => self.random.between(12_000, 100_000),
-        };
-        self.shards = *self.random.pick(&[1, 2, 4]);
-        self.start()
     }
 
     fn stop_disk(&mut self) {
@@ -93,20 +98,20 @@ impl World {
                 self.disk.crash_in(self.random.between(0, 6));
             }
             match Store::open(self.disk.clone(), config.clone(), &mut |_| {}) {
-                Ok(opened) => return self.opened(opened),
+                Ok(opened) => return self.opened(opened, durability.cleans),
                 Err(_) if self.disk.has_crashed() => self.stop_disk(),
                 Err(error) => return Err(Finding::new(format!("the store cannot be opened: {error}"), 0, None)),
             }
         }
     }
 
-    fn opened(&mut self, opened: Opened<FakeDisk>) -> Result<Recovered, Finding> {
+    fn opened(&mut self, opened: Opened<FakeDisk>, cleans: bool) -> Result<Recovered, Finding> {
         let Opened { store, recovered, findings } = opened;
         if findings.dangling > 0 || (findings.is_new && self.store_exists) {
             return Err(Finding::new(format!("the store has lost something: {findings:?}"), 0, None));
         }
         self.settings = Rc::new(Settings { hash_seed: store.hash_seed(), ..Settings::clone(&self.settings) });
-        self.storage = Some(Storage::new(store));
+        self.storage = Some(Storage::new(store, cleans));
         Ok(recovered)
     }
 }

@@ -2,7 +2,7 @@
 
 use ringmq::store::Disk;
 
-use super::{Finding, World};
+use super::{Finding, World, twin};
 use crate::history::{Fault, What};
 use crate::node::Item;
 
@@ -14,6 +14,7 @@ impl World {
         let now = self.broker_now();
         let Some(storage) = &mut self.storage else { return Ok(()) };
         self.moved += storage.take(&mut self.random, all) as u64;
+        let before = self.writes.is_some().then(|| twin::lengths(&self.disk));
         let written = storage.write(&mut self.random, all, now);
         if self.disk.has_crashed() {
             return self.crash();
@@ -22,6 +23,9 @@ impl World {
             && self.fault_until.is_none()
         {
             return Err(Finding::new(format!("the store fails on a disk that does not: {error}"), 0, None));
+        }
+        if let Some(before) = before {
+            self.note_writes(&before);
         }
         let Some(storage) = &mut self.storage else { return Ok(()) };
         for (shard, report) in storage.reports() {
