@@ -31,8 +31,6 @@ pub enum OpenError {
 pub enum StoreError {
     #[error("no space is left on the device")]
     NoSpace,
-    #[error("the store has reached its size limit")]
-    SizeMax,
     #[error("{0}")]
     Io(io::Error),
 }
