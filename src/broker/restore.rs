@@ -115,7 +115,9 @@ impl Shard {
         let mut session = Session::new(self.next_generation(), &record.client_id, client_hash);
         session.store_id = id;
         session.expiry_s = record.expiry_s;
-        // Whoever was connected has lost its connection now.
+        // Whoever was connected has lost its connection now; and when it has is kept, or each further start would be that moment.
+        let ends = record.expires_at.is_none() && record.expiry_s != u32::MAX;
+        let was_connected = ends || record.will.as_ref().is_some_and(|will| will.due_at.is_none());
         session.expires_at = match (record.expires_at, record.expiry_s) {
             (Some(at), _) => at,
             (None, u32::MAX) => NEVER,
@@ -150,6 +152,9 @@ impl Shard {
         self.session_by_client.insert_unique(client_hash, key, |key| client_hash_of(sessions, *key));
         for (whole, subscription) in subscriptions {
             self.restore_subscription(key, &whole, subscription);
+        }
+        if was_connected {
+            self.keep_session(key);
         }
         self.arm_session_timer(key);
     }
