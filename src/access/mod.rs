@@ -1,7 +1,14 @@
 //! Who may do what. Decisions are values; the exchange of an enhanced authentication (section 4.12) is the one
 //! thing that a program which embeds the broker brings with it.
 
+pub mod acl;
+pub mod login;
+pub mod policy;
+
 use crate::codec::ReasonCode;
+
+pub use login::{Address, Denial, Grant, ListenerId, Login, Password, Verdict};
+pub use policy::{AccessRules, ListenerPolicy, OverQuota, Quotas, Rate};
 
 /// A method of enhanced authentication, known by the name that a client gives in Authentication Method.
 pub trait AuthenticationMethod {
