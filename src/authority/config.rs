@@ -32,6 +32,13 @@ pub struct AccessConfig {
     pub acl_file: Option<PathBuf>,
 }
 
+impl AccessConfig {
+    /// Whether somebody is asked who a client is.
+    pub fn is_asked(&self) -> bool {
+        self.password_file.is_some() || self.jwt.is_some() || self.http.is_some()
+    }
+}
+
 /// Tokens in place of passwords (RFC 7519).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JwtConfig {

@@ -18,6 +18,8 @@ mod ring_wake;
 mod send_parts;
 mod sockets;
 mod support;
+pub mod tls;
+pub mod websocket;
 
 pub use chunked::Chunked;
 pub use listener::{Listener, bind_shared};

@@ -13,6 +13,7 @@ mod counters;
 mod descriptors;
 mod event_log;
 mod links;
+pub mod listener_config;
 pub mod mailbox;
 mod outbox;
 mod placement;
@@ -26,5 +27,6 @@ mod store_host;
 
 pub use config::{AuthenticationMethods, IdlePolicy, RuntimeConfig, ShardCount};
 pub use counters::Counters;
+pub use listener_config::{ListenAddress, ListenerConfig, UnixAddress};
 pub use server::{Server, Summary};
 pub use start_error::StartError;

@@ -58,7 +58,15 @@ impl Server {
         let fit = descriptors::connections_that_fit(descriptor_limit, shards)?;
         let connections_max = config.connections_max.map_or(fit, |connections| connections.min(fit));
         // Before the recovery, which may take long, so that a wrong address is told at once.
-        let listeners = bind(&config.listen, shards)?;
+        let addresses: Vec<SocketAddr> = config
+            .listeners
+            .iter()
+            .filter_map(|listener| match listener.address {
+                super::ListenAddress::Tcp(address) => Some(address),
+                super::ListenAddress::Unix(_) => None,
+            })
+            .collect();
+        let listeners = bind(&addresses, shards)?;
 
         let clock = Clock::start();
         let mut settings = config.settings;
@@ -161,7 +169,7 @@ impl Drop for Server {
 
 fn check(config: &RuntimeConfig) -> Result<(), StartError> {
     let buffers = BufferRingConfig { count: config.receive_buffers, size: config.receive_buffer_size };
-    if config.listen.is_empty() {
+    if config.listeners.is_empty() {
         Err(StartError::NoListener)
     } else if !buffers.is_valid() {
         Err(StartError::ReceiveBuffers { count: buffers.count, size: buffers.size })

@@ -1,0 +1,5 @@
+//! WebSocket (RFC 6455), the server's side.
+
+mod config;
+
+pub use config::WebSocketConfig;
