@@ -136,6 +136,13 @@ pub const DESCRIPTORS_PER_SHARD: usize = 24;
 pub const LOCKED_MEMORY_MIN: u64 = 512 * 1024;
 pub const LOCKED_MEMORY_PER_SHARD: u64 = 3 * 64 * 1024;
 
+/// Bytes that TLS and WebSocket may have to say to a peer that does not read, such as answers to its pings.
+pub const LAYER_OUTPUT_MAX: usize = 64 * 1024;
+
+/// Buffers for encrypted output that a shard keeps for the next one, and the largest of them in bytes.
+pub const SPARE_SEALED_MAX: usize = 64;
+pub const SPARE_SEALED_SIZE_MAX: usize = 64 * 1024;
+
 /// Log lines of one kind that a shard writes in a second; further ones are counted.
 pub const LOG_LINES_PER_SECOND: u32 = 20;
 

@@ -6,6 +6,7 @@
 //! `unsafe` is only in the files named `ring*`, each use with its argument beside it.
 
 mod chunked;
+pub mod layers;
 mod listener;
 mod ring;
 mod ring_alarm;
@@ -14,10 +15,12 @@ mod ring_completions;
 mod ring_drain;
 mod ring_in_flight;
 mod ring_notice;
+mod ring_pause;
 mod ring_wake;
 mod send_parts;
 mod sockets;
 mod support;
+mod unix_listener;
 pub mod tls;
 pub mod websocket;
 
@@ -30,3 +33,4 @@ pub use ring_wake::WakeHandle;
 pub use send_parts::SendParts;
 pub use sockets::SocketId;
 pub use support::{Unsupported, check_support};
+pub use unix_listener::{SocketFile, SocketPermissions, UnixListener, bind_unix, numeric_id};

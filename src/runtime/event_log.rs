@@ -3,10 +3,14 @@
 use tracing::{Level, debug, info, warn};
 
 use super::counters::Counter;
+use crate::access::Address;
 use crate::broker::{CloseReason, Event, Millis};
 use crate::limits;
+use crate::net::layers::LayerFailure;
 
-const KINDS: usize = 6;
+const KINDS: usize = 7;
+/// Connections that end below MQTT.
+const LAYER_FAILURE: usize = 6;
 const SECOND_MS: Millis = 1_000;
 
 /// One shard's log lines.
@@ -25,17 +29,34 @@ impl EventLog {
 
     pub fn write(&mut self, event: &Event, now: Millis, counter: &Counter) {
         self.advance(now);
-        if !is_wanted(event) {
-            return;
+        if is_wanted(event) && self.has_room(kind(event), counter) {
+            write_line(self.shard, event);
         }
-        let written = &mut self.written[kind(event)];
+    }
+
+    pub fn write_layer_failure(
+        &mut self,
+        address: Option<Address>,
+        failure: &LayerFailure,
+        now: Millis,
+        counter: &Counter,
+    ) {
+        self.advance(now);
+        if tracing::enabled!(Level::WARN) && self.has_room(LAYER_FAILURE, counter) {
+            let address = address.map(tracing::field::display);
+            warn!(shard = self.shard, address, reason = failure.name(), "connection closed: {failure}");
+        }
+    }
+
+    fn has_room(&mut self, kind: usize, counter: &Counter) -> bool {
+        let written = &mut self.written[kind];
         if *written >= limits::LOG_LINES_PER_SECOND {
             self.suppressed += 1;
             counter.add(1);
-            return;
+            return false;
         }
         *written += 1;
-        write_line(self.shard, event);
+        true
     }
 
     /// Reports what was suppressed when its second is over.
