@@ -18,6 +18,7 @@ mod ring_wake;
 mod send_parts;
 mod sockets;
 mod support;
+mod tls;
 
 pub use chunked::Chunked;
 pub use listener::{Listener, bind_shared};
@@ -28,3 +29,7 @@ pub use ring_wake::WakeHandle;
 pub use send_parts::SendParts;
 pub use sockets::SocketId;
 pub use support::{Unsupported, check_support};
+pub use tls::{
+    CertificateFiles, CertificateIdentity, ClientCertificateFiles, ClientCertificates, Received, SessionResumption,
+    TlsConfig, TlsError, TlsFailure, TlsFailureReason, TlsServer, TlsSession, TlsVersions, TlsWarning,
+};
