@@ -23,6 +23,7 @@ mod support;
 mod unix_listener;
 pub mod tls;
 pub mod websocket;
+mod tls;
 
 pub use chunked::Chunked;
 pub use listener::{Listener, bind_shared};
@@ -34,3 +35,7 @@ pub use send_parts::SendParts;
 pub use sockets::SocketId;
 pub use support::{Unsupported, check_support};
 pub use unix_listener::{SocketFile, SocketPermissions, UnixListener, bind_unix, numeric_id};
+pub use tls::{
+    CertificateFiles, CertificateIdentity, ClientCertificateFiles, ClientCertificates, Received, SessionResumption,
+    TlsConfig, TlsError, TlsFailure, TlsFailureReason, TlsServer, TlsSession, TlsVersions, TlsWarning,
+};

@@ -1,7 +1,9 @@
 //! The only reader of clocks and of the operating system's entropy.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::authority::Sources;
 use crate::broker::Millis;
 
 /// Time since the server started; the same zero on all its shards.
@@ -23,6 +25,15 @@ impl Clock {
         self.wall_at_zero_ms
     }
 
+    /// What those take from the world who decide on logins.
+    pub fn sources(self) -> Sources {
+        Sources {
+            wall: Arc::new(SystemTime::now),
+            elapsed: Arc::new(move || self.elapsed()),
+            random: Arc::new(fill_random),
+        }
+    }
+
     /// Since the start.
     #[inline]
     pub fn elapsed(&self) -> Duration {
@@ -36,11 +47,18 @@ pub fn millis(elapsed: Duration) -> Millis {
     elapsed.as_secs() * 1_000 + u64::from(elapsed.subsec_millis())
 }
 
-/// A number that nobody can guess, from getrandom(2).
+/// A number that nobody can guess.
 pub fn seed() -> u64 {
-    let mut bytes = [0u8; 8];
-    // It can be short only for more than 256 bytes, and fails only for a bad address or an early boot.
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
-        .expect("getrandom fills eight bytes on every kernel with io_uring");
+    let mut bytes = [0; 8];
+    fill_random(&mut bytes);
     u64::from_ne_bytes(bytes)
+}
+
+/// Bytes that nobody can guess, from getrandom(2).
+fn fill_random(bytes: &mut [u8]) {
+    // It can be short only for more than 256 bytes, and fails only for a bad address or an early boot.
+    for chunk in bytes.chunks_mut(256) {
+        rustix::rand::getrandom(chunk, rustix::rand::GetRandomFlags::empty())
+            .expect("getrandom fills 256 bytes on every kernel with io_uring");
+    }
 }
