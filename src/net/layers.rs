@@ -1,10 +1,15 @@
 //! What lies between a socket's bytes and MQTT: TLS, WebSocket, or WebSocket inside of TLS.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::SendParts;
+use super::proxy::ProxyFailure;
 use super::tls::{self, TlsFailure, TlsSession};
-use super::websocket::{self, Handshake, Progress, WebSocket, WebSocketConfig, WebSocketFailure};
+use super::websocket::{End, Handshake, Progress, WebSocket, WebSocketConfig, WebSocketFailure};
+
+/// The server ends a WebSocket that nothing is wrong with (RFC 6455, section 7.4.1).
+const CLOSE_NORMAL: u16 = 1000;
 
 /// The layers of one connection. They may move to another thread, with their socket.
 #[derive(Debug)]
@@ -16,7 +21,7 @@ pub struct Layers {
 
 #[derive(Debug)]
 enum WebSocketLayer {
-    Opening(Box<Handshake>),
+    Opening(Box<Handshake>, Arc<WebSocketConfig>),
     Open(WebSocket),
 }
 
@@ -27,6 +32,9 @@ pub enum LayerFailure {
     /// The opening handshake was refused.
     WebSocketRefused(&'static str),
     WebSocket(WebSocketFailure),
+    Proxy(ProxyFailure),
+    /// Who connected may not say for whom.
+    ProxyNotTrusted,
     /// The peer makes the server answer, and does not read the answers.
     Unread,
 }
@@ -41,8 +49,8 @@ pub enum Sealed {
 }
 
 impl Layers {
-    pub fn new(tls: Option<TlsSession>, websocket: Option<&WebSocketConfig>) -> Self {
-        let websocket = websocket.map(|config| WebSocketLayer::Opening(Box::new(Handshake::new(config))));
+    pub fn new(tls: Option<TlsSession>, websocket: Option<Arc<WebSocketConfig>>) -> Self {
+        let websocket = websocket.map(|config| WebSocketLayer::Opening(Box::default(), config));
         Self { tls: tls.map(Box::new), websocket, forwarded_for: None }
     }
 
@@ -84,7 +92,7 @@ impl Layers {
     /// MQTT's bytes for the socket; only after some have been received. `buffer` is empty, and used if they are encrypted.
     pub fn seal(&mut self, mut parts: SendParts, buffer: impl FnOnce() -> Vec<u8>) -> Result<Sealed, LayerFailure> {
         let header = self.websocket.as_ref().map(|_| WebSocket::header(parts.len()));
-        let header = header.as_ref().map_or(&[][..], |header| header.as_slice());
+        let header = header.as_ref().map_or(&[][..], |header| &header[..]);
         match &mut self.tls {
             Some(tls) => {
                 let mut sealed = buffer();
@@ -103,7 +111,7 @@ impl Layers {
     pub fn close(&mut self, out: &mut Vec<u8>) {
         let mut farewell = Vec::new();
         if let Some(WebSocketLayer::Open(websocket)) = &mut self.websocket {
-            websocket.close(websocket::CLOSE_NORMAL, &mut farewell);
+            websocket.close(CLOSE_NORMAL, &mut farewell);
         }
         match &mut self.tls {
             Some(tls) => {
@@ -136,12 +144,12 @@ impl WebSocketLayer {
         forwarded_for: &mut Option<Box<str>>,
     ) -> Result<bool, LayerFailure> {
         let mut frames = bytes;
-        if let Self::Opening(handshake) = self {
-            match handshake.receive(frames) {
+        if let Self::Opening(handshake, config) = self {
+            match handshake.receive(config, frames) {
                 Progress::NeedMore => return Ok(true),
-                Progress::Refused { response, reason } => {
-                    out.extend_from_slice(&response);
-                    return Err(LayerFailure::WebSocketRefused(reason));
+                Progress::Refused(refused) => {
+                    out.extend_from_slice(&refused.response);
+                    return Err(LayerFailure::WebSocketRefused(refused.reason));
                 }
                 Progress::Accepted(accepted) => {
                     out.extend_from_slice(&accepted.response);
@@ -152,8 +160,15 @@ impl WebSocketLayer {
             }
         }
         let Self::Open(websocket) = self else { return Ok(true) };
-        let received = websocket.receive(frames, out, plain).map_err(LayerFailure::WebSocket)?;
-        Ok(received == websocket::Received::Open)
+        let received = websocket.receive(frames, out);
+        if !received.plain.is_empty() {
+            plain(received.plain);
+        }
+        match received.end {
+            None => Ok(true),
+            Some(End::Closed(_) | End::Ended) => Ok(false),
+            Some(End::Failed(failure)) => Err(LayerFailure::WebSocket(failure)),
+        }
     }
 }
 
@@ -162,8 +177,10 @@ impl LayerFailure {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Tls(failure) => failure.reason.name(),
-            Self::WebSocketRefused(reason) => reason,
-            Self::WebSocket(failure) => failure.name(),
+            Self::WebSocketRefused(_) => "websocket-refused",
+            Self::WebSocket(_) => "websocket-protocol",
+            Self::Proxy(_) => "proxy-header",
+            Self::ProxyNotTrusted => "proxy-not-trusted",
             Self::Unread => "answers-not-read",
         }
     }
@@ -175,6 +192,8 @@ impl fmt::Display for LayerFailure {
             Self::Tls(failure) => failure.fmt(out),
             Self::WebSocketRefused(reason) => write!(out, "WebSocket handshake refused: {reason}"),
             Self::WebSocket(failure) => failure.fmt(out),
+            Self::Proxy(failure) => failure.fmt(out),
+            Self::ProxyNotTrusted => out.write_str("this address is none of the configured proxies"),
             Self::Unread => out.write_str("the peer does not read what it is answered"),
         }
     }

@@ -7,6 +7,7 @@
 
 mod chunked;
 pub mod layers;
+pub mod proxy;
 mod listener;
 mod ring;
 mod ring_alarm;
@@ -20,10 +21,9 @@ mod ring_wake;
 mod send_parts;
 mod sockets;
 mod support;
-mod unix_listener;
 pub mod tls;
+mod unix_listener;
 pub mod websocket;
-mod tls;
 
 pub use chunked::Chunked;
 pub use listener::{Listener, bind_shared};
@@ -35,7 +35,3 @@ pub use send_parts::SendParts;
 pub use sockets::SocketId;
 pub use support::{Unsupported, check_support};
 pub use unix_listener::{SocketFile, SocketPermissions, UnixListener, bind_unix, numeric_id};
-pub use tls::{
-    CertificateFiles, CertificateIdentity, ClientCertificateFiles, ClientCertificates, Received, SessionResumption,
-    TlsConfig, TlsError, TlsFailure, TlsFailureReason, TlsServer, TlsSession, TlsVersions, TlsWarning,
-};

@@ -122,7 +122,7 @@ impl ShardDriver {
     }
 
     fn handle_layered_bytes(&mut self, socket: SocketId, bytes: &mut [u8]) {
-        let Some(Link::Handshake(handshake)) = self.links.get(socket.slot) else { return };
+        let Link::Handshake(handshake) = self.links.get(socket.slot) else { return };
         let listening = self.listening(handshake.arrival.listener);
         let Some(Link::Handshake(handshake)) = self.links.get_mut(socket.slot) else { return };
         let Handshake { arrival, wrapped, bytes: plain, .. } = &mut **handshake;
@@ -130,7 +130,7 @@ impl ShardDriver {
             let tls = listening.tls.as_ref().map(|tls| tls.accept()).transpose();
             match tls {
                 Ok(tls) => {
-                    let layers = Layers::new(tls, listening.config.websocket.as_ref());
+                    let layers = Layers::new(tls, listening.websocket.clone());
                     *wrapped = Some(Box::new(Wrapped::new(layers, arrival.listener)));
                 }
                 Err(failure) => return self.fail_layer(socket, &LayerFailure::Tls(failure)),

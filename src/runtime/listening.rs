@@ -8,6 +8,7 @@ use super::ListenerConfig;
 use crate::access::{ListenerId, ListenerPolicy};
 use crate::authority::Authority;
 use crate::net::tls::TlsServer;
+use crate::net::websocket::WebSocketConfig;
 
 /// One listener. A reload that changes it replaces it; those who came before keep their connections.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub struct Listening {
     /// With the port that the kernel chose.
     pub config: ListenerConfig,
     pub tls: Option<TlsServer>,
+    pub websocket: Option<Arc<WebSocketConfig>>,
     /// Connections that came in here and are open, also over a reload.
     pub open: Arc<AtomicUsize>,
 }

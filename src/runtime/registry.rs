@@ -81,7 +81,7 @@ impl Registry {
                 next_id - 1
             });
             let id = ListenerId(u16::try_from(place).map_err(|_| StartError::TooManyListeners)?);
-            let listening = Arc::new(Listening { id, config, tls, open });
+            let listening = Arc::new(Listening { id, websocket: config.websocket.clone().map(Arc::new), config, tls, open });
             plan.candidates.push(Candidate { id, address, listening, policy, bound });
         }
         Ok(plan)

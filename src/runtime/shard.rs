@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tracing::{error, warn};
 
-use super::admission::{Admission, Verdict};
+use super::admission::Admission;
 use super::attendance::{Attendance, Presence};
 use super::clock::{Clock, millis};
 use super::config::{AuthenticationMethods, IdlePolicy};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ringmq::net::{
+use ringmq::net::tls::{
     ClientCertificateFiles, ClientCertificates, SessionResumption, TlsConfig, TlsFailureReason, TlsServer,
 };
 use rustls::ClientConfig;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ringmq::net::{Received, TlsConfig, TlsFailureReason, TlsServer};
+use ringmq::net::tls::{Received, TlsConfig, TlsFailureReason, TlsServer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 

@@ -30,6 +30,12 @@ pub struct TlsSession {
     peer_name: Option<Box<str>>,
 }
 
+impl std::fmt::Debug for TlsSession {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("TlsSession").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
 /// What [`TlsSession::receive`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
