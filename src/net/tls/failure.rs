@@ -51,12 +51,11 @@ impl TlsFailure {
     /// `is_first`: no message of the peer has been understood yet.
     pub(super) fn of(error: Error, is_first: bool) -> Self {
         let reason = match &error {
-            Error::InvalidMessage(
-                InvalidMessage::InvalidContentType
-                | InvalidMessage::UnknownProtocolVersion
-                | InvalidMessage::InvalidEmptyPayload
-                | InvalidMessage::MessageTooLarge,
-            ) if is_first => TlsFailureReason::NotTls,
+            Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion)
+                if is_first =>
+            {
+                TlsFailureReason::NotTls
+            }
             Error::PeerIncompatible(incompatible) => of_incompatible(incompatible),
             Error::InvalidCertificate(certificate) => of_certificate(certificate),
             Error::NoCertificatesPresented => TlsFailureReason::CertificateMissing,
