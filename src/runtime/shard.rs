@@ -19,6 +19,7 @@ use super::links::{Handshake, Link, Links};
 use super::mailbox::{Inbox, Mail, Mailboxes};
 use super::outbox::Outbox;
 use super::store_host::Kept;
+use crate::access::{Address, ListenerId};
 use crate::broker::{ConnectionId, Home, Incoming, Millis, Settings, Shard, home_of};
 use crate::connection::Output;
 use crate::limits;
@@ -503,8 +504,14 @@ impl ShardDriver {
     }
 
     fn connect(&mut self, socket: SocketId, address: SocketAddr, over_limit: bool) -> ConnectionId {
-        let connection =
-            self.shard.handle_connected(Incoming { transport: socket.slot, address, over_limit }, self.now);
+        let incoming = Incoming {
+            transport: socket.slot,
+            address: Address::Ip(address),
+            listener: ListenerId::default(),
+            certificate: None,
+            over_limit,
+        };
+        let connection = self.shard.handle_connected(incoming, self.now);
         self.links.set(socket.slot, Link::Connected(connection));
         connection
     }
