@@ -18,6 +18,15 @@ pub const HANDSHAKE_TIME_MAX_MS_DEFAULT: u64 = 10_000;
 /// included, and small enough that a crowd of strangers cannot fill the memory.
 pub const CONNECT_SIZE_MAX_DEFAULT: u32 = 128 * 1024;
 
+/// Bytes of a user name: each connection keeps its own, and a name is no place for a document.
+pub const USER_NAME_LENGTH_MAX: usize = 4_096;
+
+/// Characters of a name that a stranger has given that go into the log.
+pub const LOGGED_NAME_LENGTH_MAX: usize = 256;
+
+/// Bytes that may still come from a connection after it was said not to read it: all of a shard's receive buffers.
+pub const RECEIVED_WHILE_PAUSED_MAX: usize = 4 << 20;
+
 /// Messages of QoS 1 and 2 that the server sends to one client without an acknowledgement.
 pub const IN_FLIGHT_MAX_DEFAULT: u16 = 1_024;
 
@@ -324,6 +333,8 @@ const _: () = assert!(QUEUED_BYTES_MAX_DEFAULT < SHARD_BYTES_MAX_DEFAULT);
 // The largest control frame fits: a ping of 125 bytes is answered.
 const _: () = assert!(WEBSOCKET_PONGS_MAX >= 127);
 const _: () = assert!(RECEIVE_BUFFERS_DEFAULT.is_power_of_two());
+const _: () =
+    assert!(RECEIVE_BUFFERS_DEFAULT as usize * RECEIVE_BUFFER_SIZE_DEFAULT as usize <= RECEIVED_WHILE_PAUSED_MAX);
 const _: () = assert!(EXECUTOR_TURN_INTERVAL_MS < QUIET_AFTER_MS);
 const _: () = assert!(
     STORE_SEGMENT_SIZE_MIN <= STORE_SEGMENT_SIZE_DEFAULT && STORE_SEGMENT_SIZE_DEFAULT <= STORE_SEGMENT_SIZE_MAX

@@ -47,10 +47,11 @@ const CLOCKS_AND_ENTROPY: [&str; 9] = [
 ];
 
 /// Of the broker, what connections and sessions are made of.
-const BROKER_VALUES: [&str; 13] = [
+const BROKER_VALUES: [&str; 14] = [
     "broker::ConnectionId",
     "broker::DropReason",
     "broker::Gate",
+    "broker::Incoming",
     "broker::NEVER",
     "broker::Message",
     "broker::Millis",

@@ -17,6 +17,11 @@ pub trait AuthenticationMethod {
 
     /// A new exchange, for one client that connects or re-authenticates.
     fn begin(&self, client_id: &str, user_name: Option<&str>) -> Box<dyn AuthenticationExchange>;
+
+    /// Clients of this listener may use it.
+    fn serves(&self, _listener: ListenerId) -> bool {
+        true
+    }
 }
 
 /// One exchange under way; it dies with the connection.
@@ -30,8 +35,14 @@ pub trait AuthenticationExchange {
 pub enum AuthenticationStep {
     /// AUTH with 0x18 (Continue authentication) and this data.
     Continue(Vec<u8>),
-    /// The client is who it says; the data goes into the CONNACK or the final AUTH.
-    Success(Option<Vec<u8>>),
+    /// The client is who it says.
+    Success {
+        /// The name that the exchange has proved, `%u` of the access rules; a client without one is anonymous to them. A
+        /// re-authentication must prove the same.
+        user_name: Option<Box<str>>,
+        /// Goes into the CONNACK or the final AUTH.
+        data: Option<Vec<u8>>,
+    },
     /// Refused: CONNACK or DISCONNECT with this code.
     Failure(ReasonCode),
 }
