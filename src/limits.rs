@@ -212,12 +212,31 @@ pub const STORE_SYNC_INTERVAL_MS: u64 = 1_000;
 /// Time between summaries of what the store wrote, in milliseconds.
 pub const STORE_SUMMARY_MS: u64 = 60_000;
 
+/// Bytes of the request that opens a WebSocket: the bound of most HTTP servers. Cookies of a browser are the largest part.
+pub const WEBSOCKET_REQUEST_MAX: usize = 8 * 1024;
+
+/// Header fields of that request: a browser behind two proxies sends about 25.
+pub const WEBSOCKET_REQUEST_FIELDS_MAX: usize = 64;
+
+/// Bytes of pongs that wait for one client, beyond which its pings get no answer: a client that sends pings and does not read
+/// holds this much, and one that reads never comes near.
+pub const WEBSOCKET_PONGS_MAX: usize = 4 * 1024;
+
+/// Data frames without payload that a client may send in a row: they carry no MQTT, so nothing else counts them.
+pub const WEBSOCKET_EMPTY_FRAMES_MAX: u16 = 1_024;
+
+/// Bytes of a PROXY header of version 2, signature included: the longest addresses (216), and the longest server name, unique
+/// identifier and certificate name take 1 KiB. The format allows 64 KiB, before anything is known of the peer.
+pub const PROXY_HEADER_MAX: usize = 4 * 1024;
+
 const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
 const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);
 const _: () = assert!(IN_FLIGHT_MAX_DEFAULT as usize <= PACKET_ID_SPAN_MAX);
 const _: () = assert!(PACKET_SIZE_MAX_DEFAULT <= PACKET_SIZE_PROTOCOL_MAX);
 const _: () = assert!(OUTPUT_HIGH_WATER < QUEUED_BYTES_MAX_DEFAULT);
 const _: () = assert!(QUEUED_BYTES_MAX_DEFAULT < SHARD_BYTES_MAX_DEFAULT);
+// The largest control frame fits: a ping of 125 bytes is answered.
+const _: () = assert!(WEBSOCKET_PONGS_MAX >= 127);
 const _: () = assert!(RECEIVE_BUFFERS_DEFAULT.is_power_of_two());
 const _: () = assert!(EXECUTOR_TURN_INTERVAL_MS < QUIET_AFTER_MS);
 const _: () = assert!(
