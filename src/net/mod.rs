@@ -1,4 +1,4 @@
-//! The socket ring, its buffers and the listeners; knows no MQTT.
+//! The socket ring, its buffers, the listeners, and the protocols below MQTT: the PROXY protocol and WebSocket; knows no MQTT.
 //!
 //! One [`SocketRing`] belongs to one thread. It accepts, receives and sends for all sockets of a shard with no task, no
 //! timer and no buffer per idle socket; what happened comes out of [`SocketRing::next_completion`] as a value.
@@ -9,6 +9,7 @@ mod chunked;
 pub mod layers;
 pub mod proxy;
 mod listener;
+pub mod proxy;
 mod ring;
 mod ring_alarm;
 mod ring_buffers;
