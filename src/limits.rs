@@ -212,6 +212,73 @@ pub const STORE_SYNC_INTERVAL_MS: u64 = 1_000;
 /// Time between summaries of what the store wrote, in milliseconds.
 pub const STORE_SUMMARY_MS: u64 = 60_000;
 
+/// Logins that wait to be decided, all together: a crowd of 16,384 that comes back at once is normal, and at 10 µs each (kept
+/// logins) it is served in a sixth of a second. More are answered with 0x89 (Server busy).
+pub const LOGINS_WAITING_MAX: usize = 16_384;
+
+/// Bytes that waiting logins may hold: a CONNECT may bring 128 KiB, and 16,384 of those must not take two GiB.
+pub const LOGINS_WAITING_BYTES_MAX: usize = 64 << 20;
+
+/// What a waiting login counts for besides its texts, in bytes.
+pub const LOGIN_WEIGHT: usize = 256;
+
+/// Logins that wait for a slow method (a hash, another program): what is behind these would wait longer than a handshake
+/// may take even at 2 ms each. The last of the longest line gives way.
+pub const LOGIN_LINE_MAX: usize = 4_096;
+
+/// A login that has waited this long is not decided any more, in milliseconds: its client has been given up.
+pub const LOGIN_WAIT_MAX_MS: u64 = HANDSHAKE_TIME_MAX_MS_DEFAULT;
+
+/// Threads that hash passwords: each takes 47 MB and a whole CPU while it hashes with argon2id.
+pub const HASH_THREADS: usize = 2;
+
+/// What hashing threads add to their nice value (nice(2)): with 10 a busy shard gets nine times their CPU time.
+pub const HASH_THREADS_NICE: i32 = 10;
+
+/// Threads that ask over HTTP: they only wait, 5 ms each is 1,600 logins a second.
+pub const HTTP_THREADS: usize = 8;
+
+/// Decided logins that are kept, per kind: 100 bytes each without rules.
+pub const LOGINS_KEPT_MAX: usize = 65_536;
+
+/// Time for which a verified password is kept, in milliseconds. A changed file is read by a reload, and that drops all of
+/// them; the bound is for what is not seen to change.
+pub const VERIFIED_LOGIN_TIME_MS: u64 = 3_600_000;
+
+/// Bytes of a file with passwords or credentials: a million users.
+pub const PASSWORD_FILE_SIZE_MAX: u64 = 256 << 20;
+
+/// Bytes of a file with a key, a secret or certificates.
+pub const KEY_FILE_SIZE_MAX: u64 = 4 << 20;
+
+/// Bytes of a user name in a file: what MQTT can express.
+pub const USER_NAME_SIZE_MAX: usize = 65_535;
+
+/// What a line of a password file may demand of argon2, in KiB and passes: a quarter of a GiB, and about two seconds.
+pub const ARGON2_MEMORY_KIB_MAX: u32 = 262_144;
+pub const ARGON2_PASSES_MAX: u32 = 64;
+pub const ARGON2_WORK_MAX: u64 = 4 * ARGON2_MEMORY_KIB_MAX as u64;
+pub const ARGON2_LANES_MAX: u32 = 16;
+
+/// What a line of a password file may demand of PBKDF2: about two seconds.
+pub const PBKDF2_ITERATIONS_MAX: u32 = 5_000_000;
+
+/// Bytes of a salt and of a hash in a password file: mosquitto's are 12 and 64.
+pub const PASSWORD_SALT_SIZE_MAX: usize = 64;
+pub const PASSWORD_HASH_SIZE_MAX: usize = 64;
+
+/// Bytes of a token: what an HTTP server takes in a header, with room for rules.
+pub const TOKEN_SIZE_MAX: usize = 16 * 1024;
+
+/// Access rules that come with one decision.
+pub const RULES_OF_GRANT_MAX: usize = 1_024;
+
+/// Bytes of an answer over HTTP.
+pub const HTTP_ANSWER_SIZE_MAX: u64 = 256 * 1024;
+
+/// Bytes of one message of a SCRAM exchange: names and nonces, RFC 5802 sets no bound.
+pub const SCRAM_MESSAGE_SIZE_MAX: usize = 4_096;
+
 const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
 const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);
 const _: () = assert!(IN_FLIGHT_MAX_DEFAULT as usize <= PACKET_ID_SPAN_MAX);
@@ -225,3 +292,4 @@ const _: () = assert!(
 );
 const _: () = assert!(STORE_SEGMENTS_MIN * STORE_SEGMENT_SIZE_DEFAULT <= STORE_SIZE_MAX_DEFAULT);
 const _: () = assert!(STORE_GROUP_BYTES_MAX * 2 <= STORE_BACKLOG_MAX);
+const _: () = assert!(LOGIN_LINE_MAX < LOGINS_WAITING_MAX);
