@@ -78,7 +78,7 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
         // The shell. The ring knows no MQTT; the runtime knows the broker's values, and no packet.
         "net" => &[],
         "storage" => &["broker", "routing", "store"],
-        "authority" => &["access", "codec::ReasonCode"],
+        "authority" => &["access", "codec::ReasonCode", "codec::topic"],
         "runtime" => &["access", "authority", "broker", "connection::Output", "routing", "net", "storage", "store"],
         "config" => &["access", "authority", "broker", "codec::Qos", "net", "routing::Strategy", "runtime", "storage"],
         "embedded" => &["access", "config", "runtime"],

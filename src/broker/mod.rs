@@ -331,6 +331,11 @@ impl Shard {
         }
     }
 
+    /// Where a connection comes from.
+    pub fn address_of(&self, id: ConnectionId) -> Option<Address> {
+        self.connection(id).map(Connection::address)
+    }
+
     fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         self.connections.get_mut(id.slot).filter(|connection| connection.generation == id.generation)
     }

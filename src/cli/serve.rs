@@ -8,8 +8,8 @@ use crossbeam_channel::select;
 
 use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging};
 use crate::config::{self, Loaded, Sources};
-use crate::runtime::signals::{self, Request};
 use crate::runtime::Server;
+use crate::runtime::signals::{self, Request};
 
 #[derive(Debug, Args)]
 pub struct ServeOptions {
@@ -98,7 +98,9 @@ fn reload(server: &mut Server, options: &ServeOptions) {
         Ok(server.listeners().map(ToString::to_string).collect::<Vec<_>>())
     });
     match reloaded {
-        Ok(listeners) => tracing::info!(listen = %listeners.join(","), "listeners, certificates, passwords and access rules are read again"),
+        Ok(listeners) => {
+            tracing::info!(listen = %listeners.join(","), "listeners, certificates, passwords and access rules are read again")
+        }
         Err(error) => tracing::error!("the configuration stays as it was: {error}"),
     }
 }

@@ -77,7 +77,8 @@ impl Layers {
         };
         // Unmasking changes what TLS gives to be read only, hence a copy.
         let mut inner = Vec::new();
-        let received = tls.receive(bytes, out, &mut |chunk| inner.extend_from_slice(chunk)).map_err(LayerFailure::Tls)?;
+        let received =
+            tls.receive(bytes, out, &mut |chunk| inner.extend_from_slice(chunk)).map_err(LayerFailure::Tls)?;
         let mut answer = Vec::new();
         let goes_on = match inner.is_empty() {
             true => Ok(true),

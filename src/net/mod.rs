@@ -7,7 +7,6 @@
 
 mod chunked;
 pub mod layers;
-pub mod proxy;
 mod listener;
 pub mod proxy;
 mod ring;

@@ -101,7 +101,9 @@ impl SocketRing {
             (result, buffer) => {
                 self.recycle_unread(buffer);
                 match -result {
-                    libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN if receiving == Receiving::Pausing => None,
+                    libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN if receiving == Receiving::Pausing => {
+                        None
+                    }
                     libc::ECANCELED if receiving == Receiving::Resuming => {
                         self.arm_receive(id);
                         None

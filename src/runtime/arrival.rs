@@ -90,7 +90,10 @@ impl ShardDriver {
         match self.ring.read(socket, &mut bytes) {
             Ok(0) => self.handle_ended(socket),
             Ok(size) => self.handle_handshake_bytes(socket, &mut bytes[..size]),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock || error.kind() == std::io::ErrorKind::Interrupted => {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::WouldBlock
+                    || error.kind() == std::io::ErrorKind::Interrupted =>
+            {
                 self.ring.watch(socket);
             }
             Err(_) => self.handle_ended(socket),

@@ -25,15 +25,6 @@ impl Clock {
         self.wall_at_zero_ms
     }
 
-    /// What those take from the world who decide on logins.
-    pub fn sources(self) -> Sources {
-        Sources {
-            wall: Arc::new(SystemTime::now),
-            elapsed: Arc::new(move || self.elapsed()),
-            random: Arc::new(fill_random),
-        }
-    }
-
     /// Since the start.
     #[inline]
     pub fn elapsed(&self) -> Duration {
@@ -47,18 +38,29 @@ pub fn millis(elapsed: Duration) -> Millis {
     elapsed.as_secs() * 1_000 + u64::from(elapsed.subsec_millis())
 }
 
-/// A number that nobody can guess.
-pub fn seed() -> u64 {
-    let mut bytes = [0; 8];
-    fill_random(&mut bytes);
-    u64::from_ne_bytes(bytes)
+/// What decides on logins takes the time and its random bytes from here.
+pub fn sources(clock: Clock) -> Sources {
+    Sources {
+        // A token's times are those of the day: a clock that is set right after the start must count.
+        wall: Arc::new(SystemTime::now),
+        elapsed: Arc::new(move || clock.elapsed()),
+        random: Arc::new(fill_random),
+    }
 }
 
-/// Bytes that nobody can guess, from getrandom(2).
-fn fill_random(bytes: &mut [u8]) {
-    // It can be short only for more than 256 bytes, and fails only for a bad address or an early boot.
-    for chunk in bytes.chunks_mut(256) {
-        rustix::rand::getrandom(chunk, rustix::rand::GetRandomFlags::empty())
-            .expect("getrandom fills 256 bytes on every kernel with io_uring");
+/// Fills with bytes that nobody can guess, from getrandom(2).
+pub fn fill_random(bytes: &mut [u8]) {
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        // A signal can cut it short above 256 bytes; it fails only for a bad address or an early boot.
+        filled += rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty())
+            .expect("getrandom fills on every kernel with io_uring");
     }
+}
+
+/// A number that nobody can guess, from getrandom(2).
+pub fn seed() -> u64 {
+    let mut bytes = [0u8; 8];
+    fill_random(&mut bytes);
+    u64::from_ne_bytes(bytes)
 }

@@ -230,7 +230,7 @@ fn decide(
             let answer = move |ticket: Ticket, verdict| {
                 mailboxes.push_and_wake(ticket.shard, Mail::Verdict(connection_of(ticket), verdict));
             };
-            let (started, warnings) = Authority::start(access, clock.sources(), answer)?;
+            let (started, warnings) = Authority::start(access, clock::sources(clock), answer)?;
             *authority = Some(started);
             warnings
         }

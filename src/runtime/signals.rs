@@ -26,7 +26,8 @@ pub fn watch() -> io::Result<Receiver<Request>> {
                 let _ = sender.try_send(Request::Reload);
                 continue;
             }
-            if let Err(error) = signal_hook::flag::register_conditional_default(signal, std::sync::Arc::new(true.into()))
+            if let Err(error) =
+                signal_hook::flag::register_conditional_default(signal, std::sync::Arc::new(true.into()))
             {
                 tracing::warn!(%error, "a second signal will not end the process");
             }

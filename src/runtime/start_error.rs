@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::limits;
 use crate::authority::AuthorityError;
+use crate::limits;
 use crate::net::Unsupported;
 use crate::net::tls::TlsError;
 use crate::storage::StorageError;

@@ -5,7 +5,10 @@ use crate::broker::ConnectionId;
 use crate::routing::ShardIndex;
 
 pub fn ticket(shard: ShardIndex, connection: ConnectionId) -> Ticket {
-    Ticket { shard: usize::from(shard.0), connection: u64::from(connection.generation) << 32 | u64::from(connection.slot) }
+    Ticket {
+        shard: usize::from(shard.0),
+        connection: u64::from(connection.generation) << 32 | u64::from(connection.slot),
+    }
 }
 
 pub fn connection_of(ticket: Ticket) -> ConnectionId {

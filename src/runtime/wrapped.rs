@@ -7,8 +7,8 @@ use crate::access::ListenerId;
 use crate::broker::ConnectionId;
 use crate::connection::Output;
 use crate::limits;
-use crate::net::layers::{LayerFailure, Layers, Sealed};
 use crate::net::SendParts;
+use crate::net::layers::{LayerFailure, Layers, Sealed};
 
 #[derive(Debug)]
 pub struct Wrapped {
