@@ -250,6 +250,7 @@ impl World {
             }
             link.sending = Some((transmit, 0));
         }
+        let mut closed = Vec::new();
         while let Some((id, transport)) = self.nodes[own].shard.poll_close() {
             self.moved += 1;
             let index = transport as usize - 1;
@@ -261,9 +262,13 @@ impl World {
             link.to_client_ended = true;
             let lingered = link.server_ended_at.is_some_and(|at| self.history.now >= at + limits::LINGER_MS);
             link.cut = link.sending.take().is_some() || lingered;
+            closed.push(index);
+        }
+        self.poll_events(own, since)?;
+        for index in closed {
             self.note_end(index, since, "closed");
         }
-        self.poll_events(own, since)
+        Ok(())
     }
 
     pub(super) fn poll_events(&mut self, own: usize, since: Order) -> Result<(), Finding> {
