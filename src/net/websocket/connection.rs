@@ -1,9 +1,11 @@
 //! One WebSocket that carries MQTT (MQTT 5.0, section 6).
 
-use super::close::{close_code, close_frame};
+use std::ops::Range;
+
+use super::control::{close_code, close_frame, pong_frame};
 use super::failure::WebSocketFailure;
 use super::frames::{FrameDecoder, MessageKind, Piece};
-use super::header::{FrameHeader, Opcode};
+use super::header::FrameHeader;
 use crate::limits::{WEBSOCKET_EMPTY_FRAMES_MAX, WEBSOCKET_PONGS_MAX};
 
 /// The state of one connection behind its handshake: 32 bytes, and 131 more while a header or a control frame is in parts.
@@ -59,18 +61,11 @@ impl WebSocket {
         let mut end = None;
         while end.is_none() {
             match self.frames.next(bytes, &mut position) {
+                Ok(Some(Piece::Data { .. })) if self.state == State::Closing => {}
                 Ok(Some(Piece::Data { kind, payload, ends_frame, .. })) => {
-                    if self.state == State::Closing {
-                        continue;
-                    }
-                    end = self.check(kind, payload.is_empty() && ends_frame).err().map(End::Failed);
-                    if plain.is_empty() {
-                        plain = payload;
-                    } else {
-                        // One piece for the receiver, over the headers between them.
-                        let length = payload.len();
-                        bytes.copy_within(payload, plain.end);
-                        plain.end += length;
+                    match self.check(kind, payload.is_empty() && ends_frame) {
+                        Ok(()) => plain = joined(bytes, plain, payload),
+                        Err(failure) => end = Some(End::Failed(failure)),
                     }
                 }
                 Ok(Some(Piece::Ping(payload))) => self.pong(&payload, out),
@@ -99,7 +94,7 @@ impl WebSocket {
         FrameHeader::binary(length)
     }
 
-    /// Appends a close frame with `code` (section 7.4.1), unless one was sent. Nothing but pongs may be sent after it.
+    /// Appends a close frame with `code` (section 7.4.1), unless one was sent. Nothing may be sent after it.
     pub fn close(&mut self, code: u16, out: &mut Vec<u8>) {
         self.send_close(Some(code), out);
     }
@@ -120,14 +115,26 @@ impl WebSocket {
     }
 
     fn pong(&self, payload: &[u8], out: &mut Vec<u8>) {
-        let header = FrameHeader::new(Opcode::Pong, payload.len());
         // Nothing may follow a close frame.
-        if self.state == State::Open && out.len() + header.len() + payload.len() <= WEBSOCKET_PONGS_MAX {
-            out.extend_from_slice(&header);
-            out.extend_from_slice(payload);
+        if self.state == State::Open && out.len() + PONG_HEADER_SIZE + payload.len() <= WEBSOCKET_PONGS_MAX {
+            pong_frame(payload, out);
         }
     }
 }
+
+/// `payload` of `bytes` moved to the end of `plain`, over the headers between them: one piece for the receiver.
+#[inline]
+fn joined(bytes: &mut [u8], plain: Range<usize>, payload: Range<usize>) -> Range<usize> {
+    if plain.is_empty() {
+        return payload;
+    }
+    let end = plain.end + payload.len();
+    bytes.copy_within(payload, plain.end);
+    plain.start..end
+}
+
+/// A pong has at most 125 bytes of payload.
+const PONG_HEADER_SIZE: usize = 2;
 
 #[cfg(test)]
 mod tests {

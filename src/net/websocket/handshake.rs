@@ -42,7 +42,7 @@ pub struct Handshake {
 }
 
 /// How far a handshake has come.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     NeedMore,
     /// The answer is to be sent, and frames follow.
@@ -51,7 +51,7 @@ pub enum Progress {
     Refused(Refused),
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     pub response: Vec<u8>,
     /// Of the bytes that were given last, how many belong to the request; the others are frames.
@@ -62,7 +62,7 @@ pub struct Accepted {
     pub forwarded_for: Option<String>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     pub response: Vec<u8>,
     /// HTTP's status code.

@@ -7,8 +7,8 @@
 //! No extension is negotiated. Nothing here reads a socket or a clock, and no input can make it panic.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
-mod close;
 mod connection;
+mod control;
 mod failure;
 mod forwarded;
 mod frames;
@@ -17,8 +17,8 @@ mod header;
 mod request;
 mod response;
 
-pub use close::{close_code, close_frame};
 pub use connection::{End, Received, WebSocket};
+pub use control::{close_code, close_frame, pong_frame};
 pub use failure::WebSocketFailure;
 pub use forwarded::client_address;
 pub use frames::{ControlPayload, FrameDecoder, MessageKind, Piece};

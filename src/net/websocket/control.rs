@@ -1,4 +1,4 @@
-//! Close frames (RFC 6455, sections 5.5.1 and 7.4).
+//! Control frames: close (RFC 6455, sections 5.5.1 and 7.4) and pong (section 5.5.3).
 
 use super::failure::WebSocketFailure;
 use super::header::{FrameHeader, Opcode};
@@ -21,8 +21,16 @@ pub fn close_code(payload: &[u8]) -> Result<Option<u16>, WebSocketFailure> {
 /// Appends a close frame with `code`, or with none.
 pub fn close_frame(code: Option<u16>, out: &mut Vec<u8>) {
     let code = code.map(u16::to_be_bytes);
-    let payload = code.as_ref().map_or(&[][..], |code| code);
-    out.extend_from_slice(&FrameHeader::new(Opcode::Close, payload.len()));
+    control_frame(Opcode::Close, code.as_ref().map_or(&[], |code| code), out);
+}
+
+/// Appends the answer to a ping with `payload`.
+pub fn pong_frame(payload: &[u8], out: &mut Vec<u8>) {
+    control_frame(Opcode::Pong, payload, out);
+}
+
+fn control_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&FrameHeader::new(opcode, payload.len()));
     out.extend_from_slice(payload);
 }
 
