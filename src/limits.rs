@@ -91,6 +91,10 @@ pub const SHARED_PAYLOAD_MIN: usize = 4_096;
 /// Times that a message of a shared subscription may travel on because its shard had no member any more.
 pub const SHARED_HOPS_MAX: u8 = 4;
 
+/// Members of a shared subscription that are asked when the one that was chosen may not read the message: each is a walk along
+/// its rules.
+pub const SHARED_READERS_ASKED_MAX: usize = 64;
+
 /// Events that wait for the log; further ones are counted only.
 pub const EVENTS_MAX: usize = 1_024;
 

@@ -2,12 +2,18 @@
 //! thing that a program which embeds the broker brings with it.
 
 pub mod acl;
+mod acl_file;
 pub mod login;
+mod permissions;
 pub mod policy;
+mod rule_tree;
+mod template;
 
 use crate::codec::ReasonCode;
 
+pub use acl_file::{AclError, parse_acl_file};
 pub use login::{Address, Denial, Grant, ListenerId, Login, Password, Verdict};
+pub use permissions::{CompiledRules, Permissions, Readable};
 pub use policy::{AccessRules, ListenerPolicy, OverQuota, Quotas, Rate};
 
 /// A method of enhanced authentication, known by the name that a client gives in Authentication Method.

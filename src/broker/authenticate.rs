@@ -124,7 +124,7 @@ impl Shard {
         let Some(identity) = connection.identity.as_mut() else { return };
         identity.proved.clone_from(&user_name);
         let certificate = identity.certificate.clone();
-        let is_user = self.listeners.get(usize::from(listener.0)).is_some_and(|policy| policy.certificate_is_user);
+        let is_user = self.listener(listener).policy.certificate_is_user;
         let user_name = certificate.filter(|_| is_user).or(user_name);
         self.resume_connect(id, |shard, packet| {
             shard.let_in(id, packet, Grant { user_name, ..Grant::default() }, data);

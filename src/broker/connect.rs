@@ -159,6 +159,7 @@ impl Shard {
             self.wheel.cancel(timer);
         }
         self.arm_connection_timer(id);
+        self.grant_permissions(id, key);
         self.keep_session(key);
         // A client that comes back must reach what waits for it also while the store does not accept.
         if self.durability.accepting || !session_present {

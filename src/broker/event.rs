@@ -29,10 +29,14 @@ pub enum DropReason {
     RetainedFull,
     /// The store does not accept: the message was delivered, but is not retained.
     StoreFull,
+    /// The access rules do not let the receiver read the topic.
+    ReadDenied,
+    /// The access rules did not let the client publish to the topic.
+    WriteDenied,
 }
 
 impl DropReason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::QueueFullNewest,
         Self::QueueFullOldest,
         Self::ShardFull,
@@ -44,6 +48,8 @@ impl DropReason {
         Self::RefusedByReceiver,
         Self::RetainedFull,
         Self::StoreFull,
+        Self::ReadDenied,
+        Self::WriteDenied,
     ];
 
     /// The name under which it is counted.
@@ -60,6 +66,8 @@ impl DropReason {
             Self::RefusedByReceiver => "refused_by_receiver",
             Self::RetainedFull => "retained_full",
             Self::StoreFull => "store_full",
+            Self::ReadDenied => "read_denied",
+            Self::WriteDenied => "write_denied",
         }
     }
 }

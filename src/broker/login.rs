@@ -2,8 +2,9 @@
 
 use zeroize::Zeroizing;
 
+use super::permissions::Listener;
 use super::{CloseReason, ConnectionId, Event, Millis, Shard};
-use crate::access::{Denial, Grant, ListenerPolicy, Login, Password, Verdict};
+use crate::access::{Denial, Grant, ListenerId, ListenerPolicy, Login, Password, Verdict};
 use crate::codec::frame::Frame;
 use crate::codec::{Connect, ReasonCode};
 use crate::connection::Phase;
@@ -14,7 +15,22 @@ impl Shard {
     /// new policy says. Without this call the first listener lets everybody in, and no other one anybody.
     pub fn set_listeners(&mut self, listeners: Vec<ListenerPolicy>, now: Millis) {
         self.now = now;
-        self.listeners = listeners;
+        let listeners: Vec<Listener> = listeners.into_iter().map(Listener::new).collect();
+        let earlier = std::mem::replace(&mut self.listeners, listeners);
+        let known = earlier.len().max(self.listeners.len()) as u16;
+        let changed = (0..known).map(ListenerId).filter(|id| {
+            let earlier = earlier.get(usize::from(id.0));
+            earlier.is_none_or(|earlier| earlier.policy != self.listener(*id).policy)
+        });
+        // Most reloads change nothing here, and there may be a million clients.
+        let changed: Vec<ListenerId> = changed.collect();
+        let concerned = self.connections.iter().filter(|(_, connection)| changed.contains(&connection.listener));
+        let concerned: Vec<_> = concerned
+            .filter_map(|(slot, it)| Some((ConnectionId { slot, generation: it.generation }, it.session()?)))
+            .collect();
+        for (id, key) in concerned {
+            self.grant_permissions(id, key);
+        }
     }
 
     /// A client on which somebody must decide; the verdict goes to [`Shard::handle_verdict`].
@@ -49,9 +65,7 @@ impl Shard {
         let Some(connection) = self.connection(id) else { return };
         let (listener, address) = (connection.listener, connection.address());
         let certificate = connection.identity.as_ref().and_then(|identity| identity.certificate.clone());
-        let Some(policy) = self.listeners.get(usize::from(listener.0)) else {
-            return self.deny(id, packet, Denial::Anonymous);
-        };
+        let policy = &self.listener(listener).policy;
         let user_name = packet.user_name.map(Box::from);
         if policy.certificate_is_user && certificate.is_some() {
             return self.let_in(id, packet, Grant { user_name: certificate, ..Grant::default() }, None);

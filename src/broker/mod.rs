@@ -23,6 +23,7 @@ mod login;
 pub mod message;
 mod peer;
 pub mod peer_message;
+mod permissions;
 mod publication;
 mod publish;
 mod receive;
@@ -50,13 +51,14 @@ use std::rc::Rc;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use crate::access::{Address, AuthenticationMethod, ListenerId, ListenerPolicy, Login};
+use crate::access::{Address, AuthenticationMethod, ListenerId, Login};
 use crate::connection::{Connection, Output, Phase};
 use crate::limits;
 use crate::routing::table::Table;
 use crate::routing::{Matches, RetainedTree, SessionKey, ShardIndex, TopicIndex};
 use crate::session::Session;
 use durability::Durability;
+use permissions::Listener;
 use publication::Templates;
 use slots::Slots;
 use spare_buffers::SpareBuffers;
@@ -135,7 +137,9 @@ pub struct Shard {
     now: Millis,
     random: SmallRng,
     authentication_methods: Vec<Box<dyn AuthenticationMethod>>,
-    listeners: Vec<ListenerPolicy>,
+    /// By [`ListenerId`].
+    listeners: Vec<Listener>,
+    unknown_listener: Listener,
     shutting_down: bool,
 
     connections: Slots<Connection>,
@@ -201,7 +205,8 @@ impl Shard {
             now,
             random: SmallRng::seed_from_u64(seed),
             authentication_methods: Vec::new(),
-            listeners: vec![ListenerPolicy { allow_anonymous: true, ..ListenerPolicy::default() }],
+            listeners: vec![Listener::open()],
+            unknown_listener: Listener::closed(),
             shutting_down: false,
             connections: Slots::new(),
             sessions: Slots::new(),
@@ -342,6 +347,10 @@ impl Shard {
 
     fn connection(&self, id: ConnectionId) -> Option<&Connection> {
         self.connections.get(id.slot).filter(|connection| connection.generation == id.generation)
+    }
+
+    fn listener(&self, id: ListenerId) -> &Listener {
+        self.listeners.get(usize::from(id.0)).unwrap_or(&self.unknown_listener)
     }
 
     fn session(&self, key: SessionKey) -> Option<&Session> {
