@@ -4,6 +4,10 @@
 # With a directory it keeps its state there, as often as its defaults say: persistence true. What that survives is not what
 # a commit before each acknowledgement survives.
 #
+# TRANSPORT=tls, ws or wss in its environment makes it listen for that instead of plain TCP. For tls and wss, CERTIFICATE names the
+# file with its certificate; the key lies beside it, with .key in the place of .pem. With CLIENT_CA, it asks clients for certificates
+# that this authority has signed. TLS_VERSION=tlsv1.2 leaves 1.3 out.
+#
 # It is configured for speed and without limits of its own, so that a difference is the broker's and not a setting's.
 set -eu
 port=${1:?usage: mosquitto.sh PORT [DIRECTORY]}
@@ -20,12 +24,38 @@ else
 	persistence="persistence false"
 fi
 
+transport=
+case ${TRANSPORT:-tcp} in
+tcp) ;;
+tls) ;;
+ws | wss) transport="protocol websockets" ;;
+*) echo "TRANSPORT is tcp, tls, ws or wss" >&2 && exit 2 ;;
+esac
+case ${TRANSPORT:-tcp} in
+tls | wss)
+	: "${CERTIFICATE:?names the file with the certificate}"
+	transport="$transport
+certfile $CERTIFICATE
+keyfile ${CERTIFICATE%.pem}.key"
+	if [ -n "${CLIENT_CA:-}" ]; then
+		transport="$transport
+cafile $CLIENT_CA
+require_certificate true"
+	fi
+	if [ -n "${TLS_VERSION:-}" ]; then
+		transport="$transport
+tls_version $TLS_VERSION"
+	fi
+	;;
+esac
+
 configuration=$(mktemp)
 # mosquitto reads its configuration once at the start. It cannot be removed after exec, so it is read from a descriptor
 # that outlives the file.
 cat >"$configuration" <<EOF
 # Loopback only: the load is local and nobody else may disturb it.
 listener $port 127.0.0.1
+$transport
 # No password check on connecting; the other broker does none either.
 allow_anonymous true
 $persistence

@@ -9,6 +9,7 @@ mod load;
 mod messages;
 mod state;
 mod target;
+mod transport;
 mod values;
 
 use clap::{Parser, Subcommand};
@@ -21,6 +22,7 @@ pub use load::LoadArgs;
 pub use messages::{FanInArgs, FanOutArgs, PairsArgs, SharedArgs, TreeArgs};
 pub use state::{FilterKind, RetainedArgs, SubscriptionsArgs};
 pub use target::TargetArgs;
+pub use transport::{TlsVersion, TransportArgs};
 
 /// Loads an MQTT broker and tells what it costs: latency, broker CPU per message, bytes per connection, and every fault.
 #[derive(Debug, Parser)]

@@ -39,7 +39,7 @@ pub fn run(args: &StormArgs) -> anyhow::Result<bool> {
         .collect();
     let links = steady::connect(&groups, &args.target, args.qos)?;
     let options = dial_options(&args.target, clients.len(), args.qos, 0)?;
-    let mut fleet = Fleet::new(&clients, options)?.with_retries();
+    let mut fleet = Fleet::new(&clients, &options)?.with_retries();
     fleet.enqueue_all(None);
     fleet.run_until_in(|fleet| show("connecting", fleet))?;
     fleet.report.latencies = Latencies::new();
