@@ -25,10 +25,16 @@ else
 fi
 
 transport=
+other_listener=
 case ${TRANSPORT:-tcp} in
-tcp) ;;
-tls) ;;
-ws | wss) transport="protocol websockets" ;;
+tcp | tls) ;;
+ws | wss)
+	# Otherwise it listens on all addresses of IPv6.
+	transport="protocol websockets
+socket_domain ipv4"
+	# mosquitto 2.0 does not start when all its listeners are for WebSocket. It removes this one at its end.
+	other_listener="listener 0 $(mktemp -u)"
+	;;
 *) echo "TRANSPORT is tcp, tls, ws or wss" >&2 && exit 2 ;;
 esac
 case ${TRANSPORT:-tcp} in
@@ -73,6 +79,7 @@ max_queued_messages 0
 max_queued_bytes 0
 # Send small packets at once instead of waiting for more (TCP_NODELAY); the load generator does the same.
 set_tcp_nodelay true
+$other_listener
 EOF
 exec 3<"$configuration"
 rm "$configuration"

@@ -153,7 +153,7 @@ pub fn dial_options(
 }
 
 /// Few connections are left to the kernel; beyond some thousands its search for free ports is slow.
-fn default_source_addresses(connections: usize) -> u32 {
+pub fn default_source_addresses(connections: usize) -> u32 {
     if connections <= 1_000 { 0 } else { 1 + connections as u32 / 20_000 }
 }
 

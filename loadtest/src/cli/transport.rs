@@ -39,6 +39,18 @@ pub struct TransportArgs {
     pub path: String,
 }
 
+impl TransportArgs {
+    /// As in URLs of brokers.
+    pub fn name(&self) -> &'static str {
+        match (self.tls, self.ws) {
+            (false, false) => "tcp",
+            (true, false) => "tls",
+            (false, true) => "ws",
+            (true, true) => "wss",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TlsVersion {
     #[value(name = "1.2")]

@@ -127,6 +127,11 @@ impl<'a> Fleet<'a> {
         self.ready
     }
 
+    /// How many clients it has.
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
     pub fn is_ready(&self, index: usize) -> bool {
         self.members[index].state == State::Ready
     }

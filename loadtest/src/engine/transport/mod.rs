@@ -54,16 +54,6 @@ impl Transport {
             websocket: self.websocket.as_ref().map(WebSocket::new),
         })))
     }
-
-    /// As in URLs of brokers.
-    pub fn name(&self) -> &'static str {
-        match (&self.tls, &self.websocket) {
-            (None, None) => "tcp",
-            (Some(_), None) => "tls",
-            (None, Some(_)) => "ws",
-            (Some(_), Some(_)) => "wss",
-        }
-    }
 }
 
 impl Layers {

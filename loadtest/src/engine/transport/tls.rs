@@ -75,9 +75,9 @@ impl Handshake {
         let version = connection.protocol_version()?.as_str().unwrap_or("unknown version").replace('_', ".");
         let suite = connection.negotiated_cipher_suite()?.suite();
         let suite = suite.as_str().unwrap_or("unknown suite");
-        let group = connection.negotiated_key_exchange_group().map_or(String::new(), |group| {
-            format!(", {}", group.name().as_str().unwrap_or("unknown key exchange"))
-        });
+        let group = connection
+            .negotiated_key_exchange_group()
+            .map_or(String::new(), |group| format!(", {}", group.name().as_str().unwrap_or("unknown key exchange")));
         let agreed = format!("{version}, {suite}{group}");
         Some(Self { is_resumed: kind == HandshakeKind::Resumed, agreed })
     }

@@ -33,7 +33,10 @@ enum Phase {
     /// Until the first packet, with the request for the WebSocket.
     New(Vec<u8>),
     /// What has come of the response, and the packets that wait for it.
-    Upgrading { response: Vec<u8>, waiting: Vec<u8> },
+    Upgrading {
+        response: Vec<u8>,
+        waiting: Vec<u8>,
+    },
     Open,
 }
 
