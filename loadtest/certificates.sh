@@ -25,7 +25,7 @@ sign() {
 	openssl x509 -req -in "$name.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile "$name.ext" \
 		-out "$name.pem" 2>/dev/null
 	rm "$name.csr" "$name.ext"
-	chmod 644 "$name.key"
+	chmod 644 "$name.key" "$name.pem"
 }
 
 # The options are several words each.

@@ -5,8 +5,8 @@
 # a commit before each acknowledgement survives.
 #
 # TRANSPORT=tls, ws or wss in its environment makes it listen for that instead of plain TCP. For tls and wss, CERTIFICATE names the
-# file with its certificate; the key lies beside it, with .key in the place of .pem. With CLIENT_CA, it asks clients for certificates
-# that this authority has signed. TLS_VERSION=tlsv1.2 leaves 1.3 out.
+# file with its certificate; the key lies beside it, with .key in the place of .pem. With CLIENT_CA, it wants of clients
+# certificates that this authority has signed.
 #
 # It is configured for speed and without limits of its own, so that a difference is the broker's and not a setting's.
 set -eu
@@ -35,7 +35,10 @@ socket_domain ipv4"
 	# mosquitto 2.0 does not start when all its listeners are for WebSocket. It removes this one at its end.
 	other_listener="listener 0 $(mktemp -u)"
 	;;
-*) echo "TRANSPORT is tcp, tls, ws or wss" >&2 && exit 2 ;;
+*)
+	echo "TRANSPORT is tcp, tls, ws or wss" >&2
+	exit 2
+	;;
 esac
 case ${TRANSPORT:-tcp} in
 tls | wss)
@@ -47,10 +50,6 @@ keyfile ${CERTIFICATE%.pem}.key"
 		transport="$transport
 cafile $CLIENT_CA
 require_certificate true"
-	fi
-	if [ -n "${TLS_VERSION:-}" ]; then
-		transport="$transport
-tls_version $TLS_VERSION"
 	fi
 	;;
 esac
