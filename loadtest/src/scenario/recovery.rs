@@ -196,7 +196,7 @@ impl Load {
     /// Makes the sessions, lets their clients go, and publishes; all of it is acknowledged.
     fn fill(&self) -> anyhow::Result<()> {
         let sessions = self.lanes.sessions();
-        let mut fleet = Fleet::new(&sessions, self.options(Session::Persistent)?)?;
+        let mut fleet = Fleet::new(&sessions, &self.options(Session::Persistent)?)?;
         fleet.enqueue_all(None);
         fleet.run_until_in(|_| progress_line::say("subscribing"))?;
         (0..sessions.len()).for_each(|index| fleet.disconnect(index));
