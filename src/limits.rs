@@ -156,6 +156,9 @@ pub const LAYER_OUTPUT_MAX: usize = 64 * 1024;
 pub const SPARE_SEALED_MAX: usize = 64;
 pub const SPARE_SEALED_SIZE_MAX: usize = 64 * 1024;
 
+/// Bytes of a file with access rules: half a million rules.
+pub const ACL_FILE_SIZE_MAX: u64 = 32 << 20;
+
 /// Log lines of one kind that a shard writes in a second; further ones are counted.
 pub const LOG_LINES_PER_SECOND: u32 = 20;
 
