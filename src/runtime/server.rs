@@ -228,7 +228,7 @@ fn decide(
         None if access.iter().any(AccessConfig::is_asked) => {
             let mailboxes = mailboxes.clone();
             let answer = move |ticket: Ticket, verdict| {
-                mailboxes.push_and_wake(ticket.shard, Mail::Verdict(connection_of(ticket), verdict));
+                mailboxes.push_and_wake(ticket.shard, Mail::Verdict(connection_of(ticket), Box::new(verdict)));
             };
             let (started, warnings) = Authority::start(access, clock::sources(clock), answer)?;
             *authority = Some(started);
