@@ -99,6 +99,31 @@ fn plaintext_in_the_same_piece_as_the_end_of_the_handshake_comes() {
 }
 
 #[test]
+fn a_record_that_has_not_come_whole_does_not_hinder_sending() {
+    let (server, authority) = server();
+    for version in [&TLS12, &TLS13] {
+        let mut link = Link::established(&server, &client(&authority, version));
+        for size in [1, 4, 5, 6, 40] {
+            std::io::Write::write_all(&mut link.client.writer(), &[7; 64]).unwrap();
+            let mut bytes = Vec::new();
+            link.client.write_tls(&mut bytes).unwrap();
+            let (begun, rest) = bytes.split_at_mut(size);
+            link.give(begun, &mut Vec::new()).unwrap();
+            link.server_sends(&[b"meanwhile"]);
+            assert!(link.plain.is_empty());
+            link.give(rest, &mut Vec::new()).unwrap();
+            assert_eq!(std::mem::take(&mut link.plain), [7; 64]);
+        }
+        // Nor closing.
+        let mut out = Vec::new();
+        link.give(&mut [23, 3, 3, 0, 99, 1, 2], &mut out).unwrap();
+        link.session.close(&mut out);
+        link.client.read_tls(&mut &out[..]).unwrap();
+        assert!(link.client.process_new_packets().unwrap().peer_has_closed());
+    }
+}
+
+#[test]
 fn nothing_is_sent_before_the_handshake_is_over() {
     let (server, _) = server();
     let mut session = server.accept().unwrap();
