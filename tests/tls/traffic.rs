@@ -193,3 +193,31 @@ fn a_session_moves_to_another_thread() {
     .join()
     .unwrap();
 }
+
+/// AES-GCM keys are good for 2^24 records (RFC 8446, section 5.5): a busy subscriber has that in hours.
+#[test]
+#[ignore = "encrypts 34 million records: half a minute"]
+fn keys_that_are_used_up_are_changed_or_end_the_session() {
+    const RECORDS_MAX: usize = 1 << 24;
+    let (server, authority) = server();
+    let mut session = Link::established(&server, &client(&authority, &TLS13)).session;
+    let mut out = Vec::new();
+    let mut updates = 0;
+    for _ in 0..RECORDS_MAX + 10 {
+        out.clear();
+        session.send([&b"x"[..]], &mut out).unwrap();
+        updates += usize::from(out.len() > 1 + 22);
+    }
+    assert_eq!(updates, 1);
+    let Link { mut client, mut session, .. } = Link::established(&server, &client(&authority, &TLS12));
+    let failed = (0..RECORDS_MAX).find_map(|_| {
+        out.clear();
+        session.send([&b"x"[..]], &mut out).err()
+    });
+    assert_eq!(failed.unwrap().reason, TlsFailureReason::KeysExhausted);
+    // Only close_notify goes still. The client has not seen what was in front of it, so it takes it for a forgery.
+    assert_eq!(out.len(), 2 + 29);
+    assert_eq!(out[0], 21);
+    client.read_tls(&mut &out[..]).unwrap();
+    client.process_new_packets().unwrap_err();
+}
