@@ -8,6 +8,7 @@ mod retained;
 mod route;
 mod session;
 mod timers;
+mod websocket;
 
 use std::time::Duration;
 
@@ -34,5 +35,6 @@ fn main() {
     fan_out::bench(&mut criterion);
     mailbox::bench(&mut criterion);
     timers::bench(&mut criterion);
+    websocket::bench(&mut criterion);
     criterion.final_summary();
 }
