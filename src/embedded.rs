@@ -70,7 +70,7 @@ pub struct BrokerBuilder {
 impl BrokerBuilder {
     /// Adds an address to listen on; port 0 lets the kernel choose. Without any it is 127.0.0.1:1883.
     pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.config.listen.push(address);
+        self.config.listeners.push(address.into());
         self
     }
 
@@ -106,8 +106,9 @@ impl BrokerBuilder {
 
     pub fn start(self) -> Result<Broker, StartError> {
         let mut config = Config::default();
-        let listen = if self.config.listen.is_empty() { config.runtime.listen } else { self.config.listen.clone() };
-        config.runtime = RuntimeConfig { listen, ..self.config };
+        let given = self.config.listeners.clone();
+        let listeners = if given.is_empty() { config.runtime.listeners } else { given };
+        config.runtime = RuntimeConfig { listeners, ..self.config };
         Broker::start(config)
     }
 }

@@ -47,10 +47,11 @@ const CLOCKS_AND_ENTROPY: [&str; 9] = [
 ];
 
 /// Of the broker, what connections and sessions are made of.
-const BROKER_VALUES: [&str; 13] = [
+const BROKER_VALUES: [&str; 14] = [
     "broker::ConnectionId",
     "broker::DropReason",
     "broker::Gate",
+    "broker::Incoming",
     "broker::NEVER",
     "broker::Message",
     "broker::Millis",
@@ -77,8 +78,9 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
         // The shell. The ring knows no MQTT; the runtime knows the broker's values, and no packet.
         "net" => &[],
         "storage" => &["broker", "routing", "store"],
-        "runtime" => &["access", "broker", "connection::Output", "routing", "net", "storage", "store"],
-        "config" => &["broker", "codec::Qos", "routing::Strategy", "runtime", "storage"],
+        "authority" => &["access", "codec::ReasonCode", "codec::topic"],
+        "runtime" => &["access", "authority", "broker", "connection::Output", "routing", "net", "storage", "store"],
+        "config" => &["access", "authority", "broker", "codec::Qos", "net", "routing::Strategy", "runtime", "storage"],
         "embedded" => &["access", "config", "runtime"],
         // The commands, with the clients `pub` and `sub` that speak MQTT by the same codec.
         "cli" | "main" => &["cli", "codec", "config", "runtime", "storage", "store"],

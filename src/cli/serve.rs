@@ -7,8 +7,9 @@ use clap::Args;
 use crossbeam_channel::select;
 
 use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging};
-use crate::config::{self, Config, Sources};
-use crate::runtime::{Server, signals};
+use crate::config::{self, Loaded, Sources};
+use crate::runtime::Server;
+use crate::runtime::signals::{self, Request};
 
 #[derive(Debug, Args)]
 pub struct ServeOptions {
@@ -42,10 +43,17 @@ pub struct ServeOptions {
 }
 
 pub fn run(options: &ServeOptions) -> ExitCode {
-    let config = match configuration(options) {
-        Ok(config) => config,
-        Err(code) => return code,
+    let loaded = match load(options) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
     };
+    logging::start(&loaded.config.log);
+    for (variable, meant) in &loaded.doubtful_variables {
+        tracing::warn!("environment variable {variable} is not read; was {meant} meant?");
+    }
     let signals = match signals::watch() {
         Ok(signals) => signals,
         Err(error) => {
@@ -53,7 +61,7 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             return ExitCode::from(EXIT_ENVIRONMENT);
         }
     };
-    let server = match Server::start(config.runtime) {
+    let mut server = match Server::start(loaded.config.runtime) {
         Ok(server) => server,
         Err(error) => {
             eprintln!("ringmq: {error}");
@@ -61,15 +69,20 @@ pub fn run(options: &ServeOptions) -> ExitCode {
         }
     };
     announce(&server);
-    let code = select! {
-        recv(signals) -> signal => {
-            let name = signal.ok().and_then(signal_hook::low_level::signal_name).unwrap_or("signal");
-            tracing::info!("{name}: stopping");
-            ExitCode::SUCCESS
-        }
-        recv(server.ended()) -> _ => {
-            tracing::error!("the shards have ended");
-            ExitCode::from(EXIT_ENVIRONMENT)
+    let code = loop {
+        select! {
+            recv(signals) -> request => match request {
+                Ok(Request::Reload) => reload(&mut server, options),
+                Ok(Request::Stop(signal)) => {
+                    tracing::info!("{}: stopping", signal_hook::low_level::signal_name(signal).unwrap_or("signal"));
+                    break ExitCode::SUCCESS;
+                }
+                Err(_) => break ExitCode::from(EXIT_ENVIRONMENT),
+            },
+            recv(server.ended()) -> _ => {
+                tracing::error!("the shards have ended");
+                break ExitCode::from(EXIT_ENVIRONMENT);
+            }
         }
     };
     server.stop();
@@ -77,9 +90,24 @@ pub fn run(options: &ServeOptions) -> ExitCode {
     code
 }
 
+/// Takes over what a new configuration can change without a restart, or nothing if it has a mistake.
+fn reload(server: &mut Server, options: &ServeOptions) {
+    let reloaded = load(options).and_then(|loaded| {
+        let warnings = server.reload(&loaded.config.runtime.listeners).map_err(|error| error.to_string())?;
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        Ok(server.listeners().map(ToString::to_string).collect::<Vec<_>>())
+    });
+    match reloaded {
+        Ok(listeners) => {
+            tracing::info!(listen = %listeners.join(","), "listeners, certificates, passwords and access rules are read again")
+        }
+        Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+    }
+}
+
 /// The start message: what an operator asks first, and what a program that started us waits for.
 fn announce(server: &Server) {
-    let addresses: Vec<_> = server.addresses().iter().map(|address| format!("tcp://{address}")).collect();
+    let addresses: Vec<_> = server.listeners().map(ToString::to_string).collect();
     let summary = server.summary();
     let cpus = summary.cpus.iter().map(|cpu| cpu.map_or("any".to_owned(), |cpu| cpu.to_string()));
     tracing::info!(
@@ -94,16 +122,13 @@ fn announce(server: &Server) {
     );
 }
 
-/// Loads the configuration and starts the log; what is wrong is printed, and the exit code returned.
-fn configuration(options: &ServeOptions) -> Result<Config, ExitCode> {
+/// Loads the configuration, or says what is wrong with it.
+fn load(options: &ServeOptions) -> Result<Loaded, String> {
     let mut sources = Sources { environment: environment(), ..Sources::default() };
     if let Some(path) = &options.config {
         match std::fs::read_to_string(path) {
             Ok(text) => sources.file = Some((path.clone(), text)),
-            Err(error) => {
-                eprintln!("ringmq: {}: cannot be read: {error}", path.display());
-                return Err(ExitCode::from(EXIT_CONFIGURATION));
-            }
+            Err(error) => return Err(format!("ringmq: {}: cannot be read: {error}", path.display())),
         }
     }
     let mut flag = |flag, key, value: &Option<String>| {
@@ -117,15 +142,7 @@ fn configuration(options: &ServeOptions) -> Result<Config, ExitCode> {
     flag("--no-persistence", "storage.persistence", &options.no_persistence.then(|| "false".to_owned()));
     flag("--log", "log.level", &options.log);
     flag("--log-format", "log.format", &options.log_format);
-    let loaded = config::load(&sources).map_err(|error| {
-        eprintln!("{error}");
-        ExitCode::from(EXIT_CONFIGURATION)
-    })?;
-    logging::start(&loaded.config.log);
-    for (variable, meant) in &loaded.doubtful_variables {
-        tracing::warn!("environment variable {variable} is not read; was {meant} meant?");
-    }
-    Ok(loaded.config)
+    config::load(&sources).map_err(|error| error.to_string())
 }
 
 /// Variables of the process that are text; others cannot be ours.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::listen::{parse_listen, show_listen};
+use super::listen::parse_listen;
 use super::placement::{set_cpus, set_idle, show_cpus, show_idle};
 use super::storage::{set_dir, set_durability, show_dir, show_durability};
 use super::value::{Problem, Value, show_duration, show_size};
@@ -144,10 +144,10 @@ static KEYS: &[Key] = &[
             if addresses.is_empty() {
                 return Err(Problem::new("it is empty", "name at least one address, such as \"tcp://127.0.0.1:1883\""));
             }
-            config.runtime.listen = addresses;
+            config.runtime.listeners = addresses.into_iter().map(Into::into).collect();
             Ok(())
         },
-        show: |config| format!("{:?}", config.runtime.listen.iter().map(show_listen).collect::<Vec<_>>()),
+        show: |config| format!("{:?}", config.runtime.listeners.iter().map(ToString::to_string).collect::<Vec<_>>()),
     },
     Key {
         name: "runtime.shards",

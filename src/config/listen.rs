@@ -38,10 +38,6 @@ pub fn parse_listen(text: &str) -> Result<SocketAddr, Problem> {
     }
 }
 
-pub fn show_listen(address: &SocketAddr) -> String {
-    format!("tcp://{address}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

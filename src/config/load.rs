@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(show("runtime.shards"), "3");
         assert_eq!(show("limits.in_flight_max"), "8");
         assert_eq!(show("limits.sessions_max"), "9");
-        assert_eq!(loaded.config.runtime.listen.len(), 2);
+        assert_eq!(loaded.config.runtime.listeners.len(), 2);
         let doubtful = [("RINGMQ_RUNTIME_SHARD".to_owned(), "RINGMQ_RUNTIME_SHARDS".to_owned())];
         assert_eq!(loaded.doubtful_variables, doubtful);
 

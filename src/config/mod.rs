@@ -34,9 +34,9 @@ impl Default for Config {
     /// acknowledged. A program that embeds the server may not want that: [`Broker::builder`](crate::Broker::builder) writes nothing
     /// unless it is told where.
     fn default() -> Self {
-        let listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, listen::PORT))];
+        let listeners = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, listen::PORT)).into()];
         let settings = Settings { persistence: true, ..Settings::default() };
-        Self { runtime: RuntimeConfig { listen, settings, ..RuntimeConfig::default() }, log: LogConfig::default() }
+        Self { runtime: RuntimeConfig { listeners, settings, ..RuntimeConfig::default() }, log: LogConfig::default() }
     }
 }
 

@@ -6,6 +6,7 @@
 //! `unsafe` is only in the files named `ring*`, each use with its argument beside it.
 
 mod chunked;
+pub mod layers;
 mod listener;
 pub mod proxy;
 mod ring;
@@ -15,10 +16,13 @@ mod ring_completions;
 mod ring_drain;
 mod ring_in_flight;
 mod ring_notice;
+mod ring_pause;
 mod ring_wake;
 mod send_parts;
 mod sockets;
 mod support;
+pub mod tls;
+mod unix_listener;
 pub mod websocket;
 
 pub use chunked::Chunked;
@@ -30,3 +34,4 @@ pub use ring_wake::WakeHandle;
 pub use send_parts::SendParts;
 pub use sockets::SocketId;
 pub use support::{Unsupported, check_support};
+pub use unix_listener::{SocketFile, SocketPermissions, UnixListener, bind_unix, numeric_id};

@@ -1,10 +1,10 @@
 //! What a configuration decides for the runtime.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ListenerConfig;
 use crate::access::AuthenticationMethod;
 use crate::broker::Settings;
 use crate::limits;
@@ -34,8 +34,8 @@ pub enum IdlePolicy {
 /// Configuration of a [`Server`](super::Server).
 #[derive(Clone, Debug)]
 pub struct RuntimeConfig {
-    /// Where to listen; port 0 takes a free one.
-    pub listen: Vec<SocketAddr>,
+    /// Where and how to listen.
+    pub listeners: Vec<ListenerConfig>,
     pub shards: ShardCount,
     /// The CPUs to pin the shards to, in order; `None` chooses.
     pub cpus: Option<Vec<usize>>,
@@ -82,7 +82,7 @@ impl fmt::Debug for AuthenticationMethods {
 impl Default for RuntimeConfig {
     fn default() -> Self {
         Self {
-            listen: Vec::new(),
+            listeners: Vec::new(),
             shards: ShardCount::Auto,
             cpus: None,
             idle: IdlePolicy::Park,

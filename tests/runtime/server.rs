@@ -12,7 +12,7 @@ const SHARDS: usize = 3;
 
 fn config() -> RuntimeConfig {
     RuntimeConfig {
-        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        listeners: vec![std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()],
         shards: ShardCount::Exactly(SHARDS),
         receive_buffers: 64,
         ..RuntimeConfig::default()
@@ -138,13 +138,13 @@ fn a_full_mailbox_pauses_the_publisher_and_loses_nothing() {
 #[test]
 fn mistakes_and_surroundings_are_told_apart() {
     let (_server, address) = start(config());
-    let taken = Server::start(RuntimeConfig { listen: vec![address], ..config() }).unwrap_err();
+    let taken = Server::start(RuntimeConfig { listeners: vec![address.into()], ..config() }).unwrap_err();
     assert!(matches!(taken, StartError::AddressInUse(there) if there == address), "{taken}");
     assert_eq!(taken.exit_code(), 1);
-    let nowhere = RuntimeConfig { listen: Vec::new(), ..config() };
+    let nowhere = RuntimeConfig { listeners: Vec::new(), ..config() };
     assert_eq!(Server::start(nowhere).unwrap_err().exit_code(), 2);
     let crowd = RuntimeConfig { shards: ShardCount::Exactly(1_000), ..config() };
     assert_eq!(Server::start(crowd).unwrap_err().exit_code(), 2);
-    let foreign = RuntimeConfig { listen: vec!["192.0.2.1:1".parse().unwrap()], ..config() };
+    let foreign = RuntimeConfig { listeners: vec![std::net::SocketAddr::from(([192, 0, 2, 1], 1)).into()], ..config() };
     assert_eq!(Server::start(foreign).unwrap_err().exit_code(), 2);
 }

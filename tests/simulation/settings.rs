@@ -1,6 +1,6 @@
 //! What varies from run to run: the broker's settings and the run's temper.
 
-use ringmq::broker::Settings;
+use ringmq::broker::{QueuePolicy, Settings};
 use ringmq::routing::Strategy;
 
 use crate::random::Random;
@@ -38,6 +38,9 @@ pub struct Durability {
     pub segment_size: u64,
     pub cleans: bool,
 }
+
+/// Bytes of a queue in memory; small enough that queues are longer, and the default.
+pub const QUEUE_MEMORY_MAX: [usize; 4] = [300, 1000, 4096, 1 << 20];
 
 pub fn scenario(random: &mut Random) -> Scenario {
     let durability = random.chance(50).then(|| durability(random));
@@ -87,9 +90,10 @@ pub fn settings(random: &mut Random, scenario: &Scenario) -> Settings {
     if scenario.tight {
         settings.queued_messages_max = *random.pick(&[3, 10]);
         settings.queued_bytes_max = *random.pick(&[300_000, 1_000_000]);
+        settings.queue_policy = *random.pick(&[QueuePolicy::DropNewest, QueuePolicy::DropOldest]);
     }
     if scenario.durability.is_some() && random.chance(50) {
-        settings.queue_memory_max = *random.pick(&[300, 1000, 4096]);
+        settings.queue_memory_max = *random.pick(&QUEUE_MEMORY_MAX);
     }
     settings
 }

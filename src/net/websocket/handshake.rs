@@ -1,13 +1,14 @@
 //! The opening handshake (RFC 6455, section 4.2): bytes until the request is whole, then one answer.
 
 use httparse::{EMPTY_HEADER, Request, Status};
+use ipnet::IpNet;
 
 use super::request;
 use super::response::{Refusal, switching_protocols};
 use crate::limits::{WEBSOCKET_REQUEST_FIELDS_MAX, WEBSOCKET_REQUEST_MAX};
 
 /// What a listener says about WebSocket.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSocketConfig {
     /// Paths that requests may name, without a query; `*` is any.
     pub paths: Vec<String>,
@@ -16,6 +17,8 @@ pub struct WebSocketConfig {
     pub origins: Vec<String>,
     /// Sub-protocols that are spoken here, of which a client must offer one; empty means that none is asked for.
     pub subprotocols: Vec<String>,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for WebSocketConfig {
@@ -26,6 +29,7 @@ impl Default for WebSocketConfig {
             paths: ["/mqtt", "/"].map(String::from).into(),
             origins: Vec::new(),
             subprotocols: ["mqtt", "mqttv3.1"].map(String::from).into(),
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use ringmq::access::AuthenticationMethod;
+use ringmq::access::{Address, AuthenticationMethod, ListenerId};
 use ringmq::broker::{
     Batch, CloseReason, ConnectionId, DropReason, Event, Home, Incoming, Millis, PeerMessage, Settings, Shard,
     Transmit, Transport, home_of, partition,
@@ -339,7 +339,13 @@ impl World {
     fn place(&mut self, transport: Transport, shard: usize) -> (usize, ConnectionId) {
         let far_end = &mut self.far_ends[transport as usize];
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 40_000));
-        let incoming = Incoming { transport, address, over_limit: far_end.over_limit };
+        let incoming = Incoming {
+            transport,
+            address: Address::Ip(address),
+            listener: ListenerId::default(),
+            certificate: None,
+            over_limit: far_end.over_limit,
+        };
         let near = (shard, self.shards[shard].handle_connected(incoming, self.now));
         far_end.near = Some(near);
         near

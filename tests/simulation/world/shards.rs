@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use ringmq::access::{Address, ListenerId};
 use ringmq::broker::{self, CloseReason, Event, Home, Incoming};
 use ringmq::limits;
 use ringmq::routing::ShardIndex;
@@ -147,7 +148,13 @@ impl World {
         let now = self.broker_now();
         let link = &mut self.links[index];
         let address = SocketAddr::from((Ipv4Addr::from(link.number), 1883));
-        let incoming = Incoming { transport: link.number, address, over_limit: false };
+        let incoming = Incoming {
+            transport: link.number,
+            address: Address::Ip(address),
+            listener: ListenerId::default(),
+            certificate: None,
+            over_limit: false,
+        };
         let id = self.nodes[own].shard.handle_connected(incoming, now);
         link.place = Place::Open(own, id);
         let bytes = std::mem::take(&mut link.accepted);
@@ -243,6 +250,7 @@ impl World {
             }
             link.sending = Some((transmit, 0));
         }
+        let mut closed = Vec::new();
         while let Some((id, transport)) = self.nodes[own].shard.poll_close() {
             self.moved += 1;
             let index = transport as usize - 1;
@@ -254,15 +262,19 @@ impl World {
             link.to_client_ended = true;
             let lingered = link.server_ended_at.is_some_and(|at| self.history.now >= at + limits::LINGER_MS);
             link.cut = link.sending.take().is_some() || lingered;
+            closed.push(index);
+        }
+        self.poll_events(own, since)?;
+        for index in closed {
             self.note_end(index, since, "closed");
         }
-        self.poll_events(own, since)
+        Ok(())
     }
 
     pub(super) fn poll_events(&mut self, own: usize, since: Order) -> Result<(), Finding> {
         while let Some(event) = self.nodes[own].shard.poll_event() {
             match event {
-                Event::Closed { address: SocketAddr::V4(address), reason, .. } => {
+                Event::Closed { address: Address::Ip(SocketAddr::V4(address)), reason, .. } => {
                     let index = u32::from(*address.ip()) as usize - 1;
                     if let CloseReason::Violation(_) = reason {
                         let rule = format!("a client that breaks no rule lost its connection: {reason:?}");
