@@ -31,7 +31,7 @@ fn main() -> io::Result<()> {
 
 fn serve(mut socket: TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    let config = WebSocketConfig { paths: vec!["*".into()], origins: Vec::new(), subprotocols: Vec::new() };
+    let config = WebSocketConfig { paths: vec!["*".into()], subprotocols: Vec::new(), ..WebSocketConfig::default() };
     let mut handshake = Handshake::default();
     let mut buffer = vec![0; 64 * 1024];
     let mut echo = Echo::default();

@@ -9,6 +9,7 @@ mod route;
 mod session;
 mod timers;
 mod tls;
+mod websocket;
 
 use std::time::Duration;
 
@@ -36,5 +37,6 @@ fn main() {
     mailbox::bench(&mut criterion);
     timers::bench(&mut criterion);
     tls::bench(&mut criterion);
+    websocket::bench(&mut criterion);
     criterion.final_summary();
 }
