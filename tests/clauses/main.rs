@@ -4,6 +4,7 @@
 //! `README.md` beside this file lists all clauses of Appendix B of MQTT 5.0 with the tests that hold them, or says why
 //! there is none; [`table`] checks that the list is complete and that the tests exist.
 
+mod access;
 mod acknowledge;
 mod aliases;
 mod auth;
