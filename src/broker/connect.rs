@@ -161,6 +161,7 @@ impl Shard {
         }
         self.arm_connection_timer(id);
         self.grant_permissions(id, key);
+        self.install_meter(id);
         self.keep_session(key);
         // A client that comes back must reach what waits for it also while the store does not accept.
         if self.durability.accepting || !session_present {

@@ -6,6 +6,7 @@
 
 mod access;
 mod acknowledge;
+mod acl;
 mod aliases;
 mod auth;
 mod bounds;
@@ -23,6 +24,7 @@ mod format;
 mod keep_alive;
 mod ping;
 mod publish;
+mod quotas;
 mod retained;
 mod rig;
 mod sessions;

@@ -253,6 +253,19 @@ impl Rig {
         self.world.borrow().shards.iter().map(|shard| shard.counters().held_bytes).sum()
     }
 
+    /// What clients have sent too much of, each time that one began to.
+    pub fn quotas_exceeded(&self) -> Vec<&'static str> {
+        let world = self.world.borrow();
+        let count: u64 = world.shards.iter().map(|shard| shard.counters().quota_episodes).sum();
+        let exceeded = world.events.iter().filter_map(|event| match event {
+            Event::OverQuota { quota, .. } => Some(*quota),
+            _ => None,
+        });
+        let exceeded: Vec<_> = exceeded.collect();
+        assert_eq!(exceeded.len() as u64, count);
+        exceeded
+    }
+
     /// PUBLISH packets that all shards have handled.
     pub fn publishes_received(&self) -> u64 {
         self.world.borrow().shards.iter().map(|shard| shard.counters().publishes_received).sum()
