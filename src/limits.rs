@@ -95,6 +95,9 @@ pub const SHARED_HOPS_MAX: u8 = 4;
 /// its rules.
 pub const SHARED_READERS_ASKED_MAX: usize = 64;
 
+/// A client that has sent more than it may is not read for so long at least, in milliseconds: each time costs system calls.
+pub const QUOTA_PAUSE_MIN_MS: u64 = 10;
+
 /// Events that wait for the log; further ones are counted only.
 pub const EVENTS_MAX: usize = 1_024;
 
