@@ -212,6 +212,20 @@ pub const STORE_SYNC_INTERVAL_MS: u64 = 1_000;
 /// Time between summaries of what the store wrote, in milliseconds.
 pub const STORE_SUMMARY_MS: u64 = 60_000;
 
+/// Bytes that a client may send before its TLS handshake is over: a chain of certificates of 64 KiB, which is more than the
+/// TLS library takes, and the messages around it.
+pub const TLS_HANDSHAKE_SIZE_MAX: usize = 80 * 1024;
+
+/// Bytes of a file with certificates, keys or revocation lists.
+pub const TLS_FILE_SIZE_MAX: u64 = 64 << 20;
+
+/// Bytes of the name that a client has by its certificate. A common name has at most 64 characters (RFC 5280, appendix A.1), a whole subject is
+/// rarely longer than 200.
+pub const TLS_PEER_NAME_SIZE_MAX: usize = 1_024;
+
+/// Sessions that a listener keeps for resumption, if it keeps them itself: some 10 MB.
+pub const TLS_CACHED_SESSIONS_MAX_DEFAULT: usize = 32_768;
+
 const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
 const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);
 const _: () = assert!(IN_FLIGHT_MAX_DEFAULT as usize <= PACKET_ID_SPAN_MAX);

@@ -30,3 +30,7 @@ pub use ring_wake::WakeHandle;
 pub use send_parts::SendParts;
 pub use sockets::SocketId;
 pub use support::{Unsupported, check_support};
+pub use tls::{
+    CertificateFiles, CertificateIdentity, ClientCertificateFiles, ClientCertificates, Received, SessionResumption,
+    TlsConfig, TlsError, TlsFailure, TlsFailureReason, TlsServer, TlsSession, TlsVersions, TlsWarning,
+};

@@ -1,0 +1,10 @@
+//! TLS of the server's side, as a filter of bytes: clients of rustls' buffered API in memory, certificates made at run time.
+
+mod authority;
+mod client_certificates;
+mod files;
+mod garbage;
+mod handshake;
+mod resumption;
+mod rig;
+mod traffic;
