@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use crossbeam_channel::select;
 
-use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging};
-use crate::config::{self, Config, Sources};
+use super::{EXIT_ENVIRONMENT, logging, sources};
+use crate::config::Config;
 use crate::runtime::{Server, signals};
 
 #[derive(Debug, Args)]
@@ -15,9 +15,26 @@ pub struct ServeOptions {
     /// Configuration file (TOML); ringmq.example.toml documents every key
     #[arg(short, long, value_name = "FILE", env = "RINGMQ_CONFIG")]
     config: Option<PathBuf>,
-    /// Address to listen on, such as tcp://0.0.0.0:1883; may be repeated, and replaces those of the file
+    /// Address to listen on, such as tls://0.0.0.0:8883 (tcp, tls, ws, wss, or unix:///PATH); may be repeated, and replaces
+    /// those of the file
     #[arg(short, long, value_name = "URL")]
     listen: Vec<String>,
+    /// Let everybody in, at listeners that do not say otherwise; other machines come in only with this or with a
+    /// method such as --password-file
+    #[arg(long)]
+    allow_anonymous: bool,
+    /// Users and their passwords, as mosquitto_passwd or ringmq passwd write them
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<String>,
+    /// Who may publish and subscribe to what, as mosquitto's acl_file
+    #[arg(long, value_name = "FILE")]
+    acl_file: Option<String>,
+    /// Certificate with its chain (PEM) for tls:// and wss://
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<String>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
     /// Shards (threads, one for each core), or auto
     #[arg(short, long, value_name = "N")]
     shards: Option<String>,
@@ -96,20 +113,16 @@ fn announce(server: &Server) {
 
 /// Loads the configuration and starts the log; what is wrong is printed, and the exit code returned.
 fn configuration(options: &ServeOptions) -> Result<Config, ExitCode> {
-    let mut sources = Sources { environment: environment(), ..Sources::default() };
-    if let Some(path) = &options.config {
-        match std::fs::read_to_string(path) {
-            Ok(text) => sources.file = Some((path.clone(), text)),
-            Err(error) => {
-                eprintln!("ringmq: {}: cannot be read: {error}", path.display());
-                return Err(ExitCode::from(EXIT_CONFIGURATION));
-            }
-        }
-    }
+    let mut sources = sources::with_file(options.config.as_deref())?;
     let mut flag = |flag, key, value: &Option<String>| {
         sources.flags.extend(value.iter().map(|value| (flag, key, value.clone())));
     };
     flag("--listen", "listen", &(!options.listen.is_empty()).then(|| options.listen.join(",")));
+    flag("--allow-anonymous", "access.allow_anonymous", &options.allow_anonymous.then(|| "true".to_owned()));
+    flag("--password-file", "access.password_file", &options.password_file);
+    flag("--acl-file", "access.acl_file", &options.acl_file);
+    flag("--tls-certificate", "tls.certificate", &options.tls_certificate);
+    flag("--tls-key", "tls.key", &options.tls_key);
     flag("--shards", "runtime.shards", &options.shards);
     flag("--cpus", "runtime.cpus", &options.cpus);
     flag("--data-dir", "storage.dir", &options.data_dir);
@@ -117,19 +130,10 @@ fn configuration(options: &ServeOptions) -> Result<Config, ExitCode> {
     flag("--no-persistence", "storage.persistence", &options.no_persistence.then(|| "false".to_owned()));
     flag("--log", "log.level", &options.log);
     flag("--log-format", "log.format", &options.log_format);
-    let loaded = config::load(&sources).map_err(|error| {
-        eprintln!("{error}");
-        ExitCode::from(EXIT_CONFIGURATION)
-    })?;
+    let loaded = sources::load(&sources)?;
     logging::start(&loaded.config.log);
     for (variable, meant) in &loaded.doubtful_variables {
         tracing::warn!("environment variable {variable} is not read; was {meant} meant?");
     }
     Ok(loaded.config)
-}
-
-/// Variables of the process that are text; others cannot be ours.
-pub fn environment() -> Vec<(String, String)> {
-    let variables = std::env::vars_os();
-    variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }

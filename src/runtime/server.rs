@@ -16,7 +16,7 @@ use super::mailbox::{Inbox, Mail, Mailboxes};
 use super::shard::Common;
 use super::start::{Seed, spawn};
 use super::store_host::{self, Kept};
-use super::{RuntimeConfig, StartError, descriptors, placement};
+use super::{ListenerConfig, RuntimeConfig, StartError, descriptors, placement};
 use crate::net::{BufferRingConfig, Listener, bind_shared, check_support};
 use crate::routing::ShardIndex;
 use crate::storage::{StorageConfig, StorageThread};
@@ -169,8 +169,14 @@ impl Drop for Server {
 
 fn check(config: &RuntimeConfig) -> Result<(), StartError> {
     let buffers = BufferRingConfig { count: config.receive_buffers, size: config.receive_buffer_size };
+    // A door to the network that nobody has decided on is closed; who brings methods of their own has decided.
+    let is_undecided = |listener: &&ListenerConfig| {
+        !listener.allows_anonymous() && !listener.authenticates() && config.authentication.is_none()
+    };
     if config.listeners.is_empty() {
         Err(StartError::NoListener)
+    } else if let Some(listener) = config.listeners.iter().find(is_undecided) {
+        Err(StartError::AccessUndecided(listener.to_string()))
     } else if !buffers.is_valid() {
         Err(StartError::ReceiveBuffers { count: buffers.count, size: buffers.size })
     } else if config.connections_max == Some(0) {
