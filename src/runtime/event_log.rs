@@ -8,9 +8,9 @@ use crate::broker::{CloseReason, Event, Millis};
 use crate::limits;
 use crate::net::layers::LayerFailure;
 
-const KINDS: usize = 8;
+const KINDS: usize = 9;
 /// Connections that end below MQTT.
-const LAYER_FAILURE: usize = 7;
+const LAYER_FAILURE: usize = 8;
 const SECOND_MS: Millis = 1_000;
 
 /// One shard's log lines.
