@@ -334,6 +334,25 @@ pub const HTTP_ANSWER_SIZE_MAX: u64 = 256 * 1024;
 /// Bytes of one message of a SCRAM exchange: names and nonces, RFC 5802 sets no bound.
 pub const SCRAM_MESSAGE_SIZE_MAX: usize = 4_096;
 
+/// Bans in force at a time, and the bytes of what they name: more is for a packet filter.
+pub const BANS_MAX: usize = 16_384;
+pub const BANS_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of the reason that a ban is given.
+pub const BAN_REASON_SIZE_MAX: usize = 256;
+
+/// Addresses that the guard knows at a time: 40 MB, if there are as many.
+pub const GUARD_ADDRESSES_MAX_DEFAULT: usize = 1 << 20;
+
+/// Client ids whose connects a shard counts at a time, to see which of them flap.
+pub const FLAPPING_CLIENTS_MAX: usize = 65_536;
+
+/// Places of a table of the guard that one insertion looks at, to find what can be forgotten.
+pub const GUARD_SWEEP: usize = 16;
+
+/// Parts of the guard's table, each with a lock of its own.
+pub const GUARD_PARTS: usize = 64;
+
 const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
 const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);
 const _: () = assert!(IN_FLIGHT_MAX_DEFAULT as usize <= PACKET_ID_SPAN_MAX);
