@@ -54,7 +54,7 @@ use std::rc::Rc;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use crate::access::{Address, AuthenticationMethod, UserConnections, ListenerId, Login};
+use crate::access::{Address, AuthenticationMethod, ListenerId, Login, UserConnections};
 use crate::connection::{Connection, Output, Phase};
 use crate::limits;
 use crate::routing::table::Table;
