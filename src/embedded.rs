@@ -32,7 +32,7 @@ impl Broker {
 
     /// Starts with the defaults but for what is said.
     pub fn builder() -> BrokerBuilder {
-        BrokerBuilder { config: RuntimeConfig::default() }
+        BrokerBuilder { config: RuntimeConfig::default(), allow_anonymous: false }
     }
 
     /// The first address that it listens on, with the port that the kernel chose where 0 was asked for.
@@ -65,12 +65,20 @@ impl Broker {
 #[derive(Clone, Debug)]
 pub struct BrokerBuilder {
     config: RuntimeConfig,
+    allow_anonymous: bool,
 }
 
 impl BrokerBuilder {
     /// Adds an address to listen on; port 0 lets the kernel choose. Without any it is 127.0.0.1:1883.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.config.listeners.push(address.into());
+        self
+    }
+
+    /// Lets clients without a user name in at all listeners, also from other machines. Without this, and without a method of
+    /// authentication, only addresses of this machine can be listened on.
+    pub fn allow_anonymous(mut self) -> Self {
+        self.allow_anonymous = true;
         self
     }
 
@@ -107,7 +115,10 @@ impl BrokerBuilder {
     pub fn start(self) -> Result<Broker, StartError> {
         let mut config = Config::default();
         let given = self.config.listeners.clone();
-        let listeners = if given.is_empty() { config.runtime.listeners } else { given };
+        let mut listeners = if given.is_empty() { config.runtime.listeners } else { given };
+        if self.allow_anonymous {
+            listeners.iter_mut().for_each(|listener| listener.access.allow_anonymous = Some(true));
+        }
         config.runtime = RuntimeConfig { listeners, ..self.config };
         Broker::start(config)
     }

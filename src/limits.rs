@@ -95,6 +95,9 @@ pub const SHARED_HOPS_MAX: u8 = 4;
 /// its rules.
 pub const SHARED_READERS_ASKED_MAX: usize = 64;
 
+/// A client that has sent more than it may is not read for so long at least, in milliseconds: each time costs system calls.
+pub const QUOTA_PAUSE_MIN_MS: u64 = 10;
+
 /// Events that wait for the log; further ones are counted only.
 pub const EVENTS_MAX: usize = 1_024;
 
@@ -155,6 +158,9 @@ pub const LAYER_OUTPUT_MAX: usize = 64 * 1024;
 /// Buffers for encrypted output that a shard keeps for the next one, and the largest of them in bytes.
 pub const SPARE_SEALED_MAX: usize = 64;
 pub const SPARE_SEALED_SIZE_MAX: usize = 64 * 1024;
+
+/// Bytes of a file with access rules: half a million rules.
+pub const ACL_FILE_SIZE_MAX: u64 = 32 << 20;
 
 /// Log lines of one kind that a shard writes in a second; further ones are counted.
 pub const LOG_LINES_PER_SECOND: u32 = 20;

@@ -140,7 +140,7 @@ pub fn dial_options(
 ) -> anyhow::Result<DialOptions> {
     Ok(DialOptions {
         address: resolve(&target.host, target.port)?,
-        transport: Arc::new(Transport::new(&target.transport, &target.host)?),
+        transport: Arc::new(Transport::new(&target.transport, &target.host, target.port)?),
         version: target.mqtt,
         session: Session::Clean,
         qos,

@@ -6,6 +6,7 @@
 //!
 //! Nothing here reads a clock or the system's entropy: [`Sources`] brings them.
 
+mod acl_file;
 mod chain;
 mod config;
 mod error;
@@ -28,6 +29,7 @@ use std::time::{Duration, SystemTime};
 use crate::access::{Denial, Login, Verdict};
 use crate::limits;
 
+pub use acl_file::read_acl_file;
 pub use config::{AccessConfig, HttpConfig, JwtConfig, Method};
 pub use error::{AuthorityError, Warning};
 

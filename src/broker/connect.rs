@@ -40,7 +40,8 @@ impl Shard {
 
     fn check_connect(&mut self, packet: &Connect<'_>, over_limit: bool) -> Result<(), Refused> {
         if self.shutting_down {
-            return Err(Refused { reason: ReasonCode::ServerShuttingDown, why: "the server is shutting down" });
+            // 0x8B is no reason of a CONNACK (section 3.2.2.2).
+            return Err(Refused { reason: ReasonCode::ServerUnavailable, why: "the server is shutting down" });
         }
         if over_limit {
             self.count_bound(packet.client_id, "runtime.connections_max");
@@ -160,6 +161,7 @@ impl Shard {
         }
         self.arm_connection_timer(id);
         self.grant_permissions(id, key);
+        self.install_meter(id);
         self.keep_session(key);
         // A client that comes back must reach what waits for it also while the store does not accept.
         if self.durability.accepting || !session_present {

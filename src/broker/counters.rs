@@ -24,6 +24,8 @@ pub struct Counters {
     pub sessions_expired: u64,
     /// Publishes, subscriptions, sessions refused because a configured bound was reached.
     pub bounds_reached: u64,
+    /// Times that a client began to send more than it may.
+    pub quota_episodes: u64,
     /// Events that did not fit in the queue to the log.
     pub events_suppressed: u64,
     /// Retained copies not sent because the same publish was delivered live.

@@ -124,6 +124,11 @@ pub enum Event {
     SessionExpired {
         client_id: String,
     },
+    /// A client began to send more than it may: `quota` is `messages` or `bytes`.
+    OverQuota {
+        client_id: String,
+        quota: &'static str,
+    },
     /// A bound was reached: what was refused, and the key in the configuration that moves it.
     BoundReached {
         client_id: String,

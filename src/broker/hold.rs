@@ -51,7 +51,7 @@ impl Shard {
             return;
         };
         self.held_bytes -= kept.len();
-        let left = self.handle_bytes(id, kept.as_slice());
+        let left = self.handle_bytes(id, kept.as_slice(), false);
         let Some(connection) = self.connection_mut(id).filter(|connection| connection.phase != Phase::Closing) else {
             return;
         };

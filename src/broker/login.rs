@@ -30,6 +30,7 @@ impl Shard {
             .collect();
         for (id, key) in concerned {
             self.grant_permissions(id, key);
+            self.install_meter(id);
         }
     }
 

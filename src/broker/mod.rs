@@ -26,6 +26,7 @@ pub mod peer_message;
 mod permissions;
 mod publication;
 mod publish;
+mod quota;
 mod receive;
 pub mod recovered;
 mod replay;

@@ -32,15 +32,19 @@ impl Shard {
     pub fn handle_received(&mut self, id: ConnectionId, bytes: &[u8], now: Millis) {
         self.now = now;
         self.counters.bytes_received += bytes.len() as u64;
-        let left = self.handle_bytes(id, bytes);
+        let left = self.handle_bytes(id, bytes, true);
         if left > 0 {
             self.hold(id, bytes.get(bytes.len() - left..).unwrap_or_default());
         }
     }
 
     /// Handles packet after packet until the connection is halted; returns how many bytes at the end are left then.
-    pub(super) fn handle_bytes(&mut self, id: ConnectionId, bytes: &[u8]) -> usize {
+    /// `is_new`: they have not been counted yet.
+    pub(super) fn handle_bytes(&mut self, id: ConnectionId, bytes: &[u8], is_new: bool) -> usize {
         let Some(connection) = self.connection(id) else { return 0 };
+        if connection.is_metered && is_new {
+            return self.handle_metered_bytes(id, bytes);
+        }
         if connection.is_halted {
             return bytes.len();
         }
@@ -130,11 +134,12 @@ impl Shard {
         let now = self.now;
         let Some(connection) = self.connection_mut(id) else { return };
         connection.last_packet_at = now;
-        let (phase, version) = (connection.phase, connection.version);
+        let (phase, version, is_metered) = (connection.phase, connection.version, connection.is_metered);
         self.counters.packets_received += 1;
         if let Phase::Open(session) = phase {
             // The two packets that come most often do not pass through a `Packet`, which is as large as the largest.
             let handled = match frame.first_byte >> 4 {
+                PUBLISH_PACKET_TYPE if is_metered && !self.count_message(id) => return,
                 PUBLISH_PACKET_TYPE => {
                     decode::publish(frame, version).map(|publish| self.handle_publish(id, session, &publish, shared))
                 }

@@ -40,6 +40,9 @@ impl Shard {
                     let why = "what the client was let in with has expired";
                     return self.close(id, CloseReason::ByServer(ReasonCode::NotAuthorized), Some(why));
                 }
+                if is_due(connection.resume_at()) {
+                    return self.resume_reading(id);
+                }
                 if is_due(connection.silence_ends_at()) {
                     self.counters.keep_alive_timeouts += 1;
                     return self.close(id, CloseReason::ByServer(ReasonCode::KeepAliveTimeout), None);
@@ -57,7 +60,8 @@ impl Shard {
     /// timer looks at the stamp when it fires and is set anew ([MQTT-3.1.2-22]).
     pub(super) fn arm_connection_timer(&mut self, id: ConnectionId) {
         let Some(connection) = self.connection_mut(id) else { return };
-        let deadline = [connection.silence_ends_at(), connection.valid_until()].into_iter().flatten().min();
+        let deadlines = [connection.silence_ends_at(), connection.valid_until(), connection.resume_at()];
+        let deadline = deadlines.into_iter().flatten().min();
         let earlier = connection.timer.take();
         if let Some(earlier) = earlier {
             self.wheel.cancel(earlier);

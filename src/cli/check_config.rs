@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::EXIT_CONFIGURATION;
-use crate::config::{self, Sources};
+use super::{EXIT_CONFIGURATION, sources};
 
 #[derive(Debug, Args)]
 pub struct CheckConfigOptions {
@@ -25,16 +24,7 @@ pub fn run(options: &CheckConfigOptions) -> ExitCode {
     let Some(path) = options.file.as_ref().or(options.config.as_ref()) else {
         return ExitCode::from(EXIT_CONFIGURATION);
     };
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            eprintln!("ringmq: {}: cannot be read: {error}", path.display());
-            return ExitCode::from(EXIT_CONFIGURATION);
-        }
-    };
-    let environment = super::serve::environment();
-    let sources = Sources { file: Some((path.clone(), text)), environment, flags: Vec::new() };
-    match config::load(&sources) {
+    match sources::with_file(Some(path)).and_then(|sources| sources::load(&sources)) {
         Ok(loaded) => {
             let report = format!("# {} is good. In force would be:\n{}", path.display(), loaded.config.to_toml());
             // Whoever reads the report may stop reading it: that changes nothing about the configuration.

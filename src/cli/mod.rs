@@ -11,6 +11,7 @@ mod logging;
 mod properties;
 mod publish;
 mod serve;
+mod sources;
 mod store;
 mod subscribe;
 

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use crossbeam_channel::select;
 
-use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging};
-use crate::config::{self, Loaded, Sources};
+use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging, sources};
+use crate::config::Loaded;
 use crate::runtime::Server;
 use crate::runtime::signals::{self, Request};
 
@@ -16,9 +16,26 @@ pub struct ServeOptions {
     /// Configuration file (TOML); ringmq.example.toml documents every key
     #[arg(short, long, value_name = "FILE", env = "RINGMQ_CONFIG")]
     config: Option<PathBuf>,
-    /// Address to listen on, such as tcp://0.0.0.0:1883; may be repeated, and replaces those of the file
+    /// Address to listen on, such as tls://0.0.0.0:8883 (tcp, tls, ws, wss, or unix:///PATH); may be repeated, and replaces
+    /// those of the file
     #[arg(short, long, value_name = "URL")]
     listen: Vec<String>,
+    /// Let everybody in, at listeners that do not say otherwise; other machines come in only with this or with a
+    /// method such as --password-file
+    #[arg(long)]
+    allow_anonymous: bool,
+    /// Users and their passwords, as mosquitto_passwd or ringmq passwd write them
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<String>,
+    /// Who may publish and subscribe to what, as mosquitto's acl_file
+    #[arg(long, value_name = "FILE")]
+    acl_file: Option<String>,
+    /// Certificate with its chain (PEM) for tls:// and wss://
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<String>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
     /// Shards (threads, one for each core), or auto
     #[arg(short, long, value_name = "N")]
     shards: Option<String>,
@@ -124,17 +141,16 @@ fn announce(server: &Server) {
 
 /// Loads the configuration, or says what is wrong with it.
 fn load(options: &ServeOptions) -> Result<Loaded, String> {
-    let mut sources = Sources { environment: environment(), ..Sources::default() };
-    if let Some(path) = &options.config {
-        match std::fs::read_to_string(path) {
-            Ok(text) => sources.file = Some((path.clone(), text)),
-            Err(error) => return Err(format!("ringmq: {}: cannot be read: {error}", path.display())),
-        }
-    }
+    let mut sources = sources::with_file(options.config.as_deref())?;
     let mut flag = |flag, key, value: &Option<String>| {
         sources.flags.extend(value.iter().map(|value| (flag, key, value.clone())));
     };
     flag("--listen", "listen", &(!options.listen.is_empty()).then(|| options.listen.join(",")));
+    flag("--allow-anonymous", "access.allow_anonymous", &options.allow_anonymous.then(|| "true".to_owned()));
+    flag("--password-file", "access.password_file", &options.password_file);
+    flag("--acl-file", "access.acl_file", &options.acl_file);
+    flag("--tls-certificate", "tls.certificate", &options.tls_certificate);
+    flag("--tls-key", "tls.key", &options.tls_key);
     flag("--shards", "runtime.shards", &options.shards);
     flag("--cpus", "runtime.cpus", &options.cpus);
     flag("--data-dir", "storage.dir", &options.data_dir);
@@ -142,11 +158,5 @@ fn load(options: &ServeOptions) -> Result<Loaded, String> {
     flag("--no-persistence", "storage.persistence", &options.no_persistence.then(|| "false".to_owned()));
     flag("--log", "log.level", &options.log);
     flag("--log-format", "log.format", &options.log_format);
-    config::load(&sources).map_err(|error| error.to_string())
-}
-
-/// Variables of the process that are text; others cannot be ours.
-pub fn environment() -> Vec<(String, String)> {
-    let variables = std::env::vars_os();
-    variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    sources::load(&sources)
 }

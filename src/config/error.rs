@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::value::Problem;
+
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -18,6 +20,8 @@ pub enum Origin {
     Flag {
         flag: &'static str,
     },
+    /// Nobody set it.
+    Default,
 }
 
 /// One mistake.
@@ -48,6 +52,19 @@ impl fmt::Display for ConfigError {
     }
 }
 
+impl Mistake {
+    pub(super) fn new(key: String, origin: Origin, Problem { problem, remedy }: Problem) -> Self {
+        // Who writes a URL with a password in it by mistake must not find it in the log as well.
+        let origin = match origin {
+            Origin::File { path, line, .. } if key.ends_with("http.url") => {
+                Origin::File { path, line, text: "url = ...".to_owned() }
+            }
+            other => other,
+        };
+        Self { origin, key, problem, remedy }
+    }
+}
+
 impl fmt::Display for Mistake {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let separator = if self.key.is_empty() { "" } else { ": " };
@@ -56,6 +73,7 @@ impl fmt::Display for Mistake {
             Origin::File { path, line, .. } => write!(formatter, "{}:{line}", path.display())?,
             Origin::Environment { variable } => write!(formatter, "environment variable {variable}")?,
             Origin::Flag { flag } => write!(formatter, "flag {flag}")?,
+            Origin::Default => formatter.write_str("defaults")?,
         }
         write!(formatter, "{separator}{}: {}", self.key, self.problem)?;
         if let Origin::File { line, text, .. } = &self.origin

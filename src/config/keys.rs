@@ -1,370 +1,114 @@
 //! Every key of the configuration: how it is read, within which bounds, and how its value is shown.
 //!
-//! File, environment and flags all go through this table, so a key that is added here works in all three; a test
-//! demands that `ringmq.example.toml` documents it.
+//! File, environment and flags all go through two tables: [`server_keys`](super::server_keys), and
+//! [`listener_keys`](super::listener_keys), of which those in a section are also keys of the whole configuration, as defaults
+//! for all listeners. So a key that is added there works everywhere; a test demands that `ringmq.example.toml` documents it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::listen::parse_listen;
-use super::placement::{set_cpus, set_idle, show_cpus, show_idle};
-use super::storage::{set_dir, set_durability, show_dir, show_durability};
-use super::value::{Problem, Value, show_duration, show_size};
-use super::{Config, LogFormat, LogLevel};
-use crate::broker::settings::QueuePolicy;
-use crate::codec::Qos;
-use crate::limits;
-use crate::routing::Strategy;
-use crate::runtime::ShardCount;
+use super::Config;
+use super::listener::ListenerSettings;
+use super::listener_keys::LISTENER_KEYS;
+use super::server_keys::SERVER_KEYS;
+use super::value::{Problem, Value};
 
-/// One key.
-pub struct Key {
+/// One key of a `T`.
+pub struct Key<T> {
     /// With its section, such as `limits.packet_size_max`.
     pub name: &'static str,
-    pub set: fn(&mut Config, &Value) -> Result<(), Problem>,
+    /// Its value is a path, or paths are in it: in a file they are relative to the file's directory.
+    pub is_path: bool,
+    pub set: fn(&mut T, &Value) -> Result<(), Problem>,
     /// The value as TOML, such that `set` reads it again.
-    pub show: fn(&Config) -> String,
+    pub show: fn(&T) -> String,
 }
 
-impl Key {
+/// A key of the whole configuration.
+#[derive(Clone, Copy)]
+pub enum ConfigKey {
+    Server(&'static Key<Config>),
+    /// What listeners have that do not say otherwise.
+    Listeners(&'static Key<ListenerSettings>),
+}
+
+impl ConfigKey {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server(key) => key.name,
+            Self::Listeners(key) => key.name,
+        }
+    }
+
+    pub fn is_path(self) -> bool {
+        match self {
+            Self::Server(key) => key.is_path,
+            Self::Listeners(key) => key.is_path,
+        }
+    }
+
+    pub fn set(self, config: &mut Config, value: &Value) -> Result<(), Problem> {
+        match self {
+            Self::Server(key) => (key.set)(config, value),
+            Self::Listeners(key) => (key.set)(&mut config.listener_defaults, value),
+        }
+    }
+
+    pub fn show(self, config: &Config) -> String {
+        match self {
+            Self::Server(key) => (key.show)(config),
+            Self::Listeners(key) => (key.show)(&config.listener_defaults),
+        }
+    }
+
     /// The environment variable that sets it.
-    pub fn variable(&self) -> String {
-        format!("RINGMQ_{}", self.name.replace('.', "_").to_ascii_uppercase())
+    pub fn variable(self) -> String {
+        format!("RINGMQ_{}", self.name().replace('.', "_").to_ascii_uppercase())
     }
 }
 
-pub fn find(name: &str) -> Option<&'static Key> {
-    keys().iter().find(|key| key.name == name)
+/// All keys of the whole configuration, in the order of the documentation.
+pub fn keys() -> impl Iterator<Item = ConfigKey> {
+    // Keys without a section go first: below a section they would belong to it.
+    let (first, rest) = SERVER_KEYS.split_at(SERVER_KEYS.iter().take_while(|key| !key.name.contains('.')).count());
+    let defaults = LISTENER_KEYS.iter().filter(|key| key.name.contains('.')).map(ConfigKey::Listeners);
+    first.iter().map(ConfigKey::Server).chain(defaults).chain(rest.iter().map(ConfigKey::Server))
 }
 
-/// Whether some key lives in the section of this name.
-pub fn is_section(name: &str) -> bool {
-    keys().iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+/// The keys of a listener's own table.
+pub fn listener_keys() -> &'static [Key<ListenerSettings>] {
+    LISTENER_KEYS
 }
 
-/// The key that was probably meant. A key in the wrong section is found by its last part.
-pub fn suggestion(name: &str) -> Option<&'static str> {
-    let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
-    let bare = name.rsplit('.').next().unwrap_or(name);
-    let likeness = |key: &'static str| {
-        strsim::normalized_damerau_levenshtein(name, key).max(strsim::normalized_damerau_levenshtein(bare, last(key)))
-    };
-    let (best, likeness) =
-        keys().iter().map(|key| (key.name, likeness(key.name))).max_by(|left, right| left.1.total_cmp(&right.1))?;
+pub fn find(name: &str) -> Option<ConfigKey> {
+    keys().find(|key| key.name() == name)
+}
+
+pub fn find_of_listener(name: &str) -> Option<&'static Key<ListenerSettings>> {
+    LISTENER_KEYS.iter().find(|key| key.name == name)
+}
+
+/// Whether some key of these names lives in the section of this name.
+pub fn is_section(section: &str, mut names: impl Iterator<Item = &'static str>) -> bool {
+    names.any(|name| name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// The one of these keys that was probably meant. A key in the wrong section is found by its last part.
+pub fn suggestion(name: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let bare = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    let alike = strsim::normalized_damerau_levenshtein;
+    let likeness = |key: &'static str| alike(name, key).max(alike(&bare(name), &bare(key)));
+    let (best, likeness) = names.map(|key| (key, likeness(key))).max_by(|left, right| left.1.total_cmp(&right.1))?;
     (likeness >= 0.7).then_some(best)
 }
 
-/// All keys, in the order of the documentation.
-pub fn keys() -> &'static [Key] {
-    KEYS
-}
-
-/// A setting of the core that is a number of bytes.
-macro_rules! size {
-    ($section:literal, $field:ident: $type:ty, $range:expr) => {
-        Key {
-            name: concat!($section, ".", stringify!($field)),
-            set: |config, value| {
-                config.runtime.settings.$field = value.size($range)? as $type;
-                Ok(())
-            },
-            show: |config| show_size(config.runtime.settings.$field as u64),
-        }
-    };
-}
-
-/// A setting of the storage that is a number of bytes.
-macro_rules! storage_size {
-    ($field:ident, $range:expr) => {
-        Key {
-            name: concat!("storage.", stringify!($field)),
-            set: |config, value| {
-                config.runtime.storage.$field = value.size($range)?;
-                Ok(())
-            },
-            show: |config| show_size(config.runtime.storage.$field),
-        }
-    };
-}
-
-/// A setting of the core that is a number.
-macro_rules! count {
-    ($section:literal, $field:ident: $type:ty, $range:expr) => {
-        Key {
-            name: concat!($section, ".", stringify!($field)),
-            set: |config, value| {
-                config.runtime.settings.$field = value.integer::<u64>($range)? as $type;
-                Ok(())
-            },
-            show: |config| config.runtime.settings.$field.to_string(),
-        }
-    };
-}
-
-/// A setting of the core that is true or false.
-macro_rules! switch {
-    ($section:literal, $field:ident) => {
-        Key {
-            name: concat!($section, ".", stringify!($field)),
-            set: |config, value| {
-                config.runtime.settings.$field = value.boolean()?;
-                Ok(())
-            },
-            show: |config| config.runtime.settings.$field.to_string(),
-        }
-    };
-}
-
-/// A setting of the core that is one word of an enumeration.
-macro_rules! word {
-    ($section:literal, $field:ident: $type:ty) => {
-        Key {
-            name: concat!($section, ".", stringify!($field)),
-            set: |config, value| {
-                config.runtime.settings.$field = value.word::<$type>()?;
-                Ok(())
-            },
-            show: |config| serde_json::json!(config.runtime.settings.$field).to_string(),
-        }
-    };
-}
-
-const COUNT_MAX: i128 = 1 << 40;
-const SIZE_MAX: i128 = 1 << 46;
-const SECOND: Duration = Duration::from_secs(1);
-/// An expiry of `u32::MAX` seconds is none (section 3.1.2.11.2), so the largest that ends is one less.
-const EXPIRY_MAX: Duration = Duration::from_secs(u32::MAX as u64 - 1);
-
-static KEYS: &[Key] = &[
-    Key {
-        name: "listen",
-        set: |config, value| {
-            let addresses =
-                value.list().iter().map(|item| parse_listen(item.text()?)).collect::<Result<Vec<_>, _>>()?;
-            if addresses.is_empty() {
-                return Err(Problem::new("it is empty", "name at least one address, such as \"tcp://127.0.0.1:1883\""));
-            }
-            config.runtime.listeners = addresses.into_iter().map(Into::into).collect();
-            Ok(())
-        },
-        show: |config| format!("{:?}", config.runtime.listeners.iter().map(ToString::to_string).collect::<Vec<_>>()),
-    },
-    Key {
-        name: "runtime.shards",
-        set: |config, value| {
-            config.runtime.shards = match value.as_text() {
-                Some("auto") => ShardCount::Auto,
-                _ => ShardCount::Exactly(or_word(value.count(1..=limits::SHARDS_MAX as i128), "auto")?),
-            };
-            Ok(())
-        },
-        show: |config| match config.runtime.shards {
-            ShardCount::Auto => "\"auto\"".into(),
-            ShardCount::Exactly(shards) => shards.to_string(),
-        },
-    },
-    Key { name: "runtime.cpus", set: set_cpus, show: show_cpus },
-    Key { name: "runtime.idle", set: set_idle, show: show_idle },
-    Key {
-        name: "runtime.connections_max",
-        set: |config, value| {
-            config.runtime.connections_max = match value.as_text() {
-                Some("auto") => None,
-                _ => Some(or_word(value.count(1..=COUNT_MAX), "auto")?),
-            };
-            Ok(())
-        },
-        show: |config| config.runtime.connections_max.map_or("\"auto\"".into(), |count| count.to_string()),
-    },
-    Key {
-        name: "runtime.shutdown_time_max",
-        set: |config, value| {
-            config.runtime.shutdown_time_max = value.duration(Duration::ZERO..=SECOND * 3_600)?;
-            Ok(())
-        },
-        show: |config| show_duration(config.runtime.shutdown_time_max),
-    },
-    Key {
-        name: "runtime.receive_buffers",
-        set: |config, value| {
-            let count = value.integer::<u16>(16..=32_768)?;
-            if !count.is_power_of_two() {
-                return Err(Problem::new(
-                    format!("{count} is not a power of two"),
-                    format!("the kernel's buffer ring needs one: write {}", count.next_power_of_two()),
-                ));
-            }
-            config.runtime.receive_buffers = count;
-            Ok(())
-        },
-        show: |config| config.runtime.receive_buffers.to_string(),
-    },
-    Key {
-        name: "runtime.receive_buffer_size",
-        set: |config, value| {
-            config.runtime.receive_buffer_size = value.size(512..=1 << 20)? as u32;
-            Ok(())
-        },
-        show: |config| show_size(u64::from(config.runtime.receive_buffer_size)),
-    },
-    Key {
-        name: "runtime.mailbox_high_water",
-        set: |config, value| {
-            config.runtime.mailbox_high_water = value.count(1..=COUNT_MAX)?;
-            Ok(())
-        },
-        show: |config| config.runtime.mailbox_high_water.to_string(),
-    },
-    switch!("storage", persistence),
-    Key { name: "storage.dir", set: set_dir, show: show_dir },
-    Key { name: "storage.durability", set: set_durability, show: show_durability },
-    storage_size!(size_max, (limits::STORE_SEGMENTS_MIN * limits::STORE_SEGMENT_SIZE_MIN) as i128..=SIZE_MAX),
-    storage_size!(segment_size, limits::STORE_SEGMENT_SIZE_MIN as i128..=limits::STORE_SEGMENT_SIZE_MAX as i128),
-    storage_size!(free_space_min, 0..=SIZE_MAX),
-    size!("storage", queue_memory_max: usize, 64 << 10..=SIZE_MAX),
-    size!("limits", packet_size_max: u32, 64..=limits::PACKET_SIZE_PROTOCOL_MAX as i128),
-    size!("limits", connect_size_max: u32, 64..=limits::PACKET_SIZE_PROTOCOL_MAX as i128),
-    Key {
-        name: "limits.handshake_time_max",
-        set: |config, value| {
-            let time = value.duration(SECOND / 10..=SECOND * 3_600)?;
-            config.runtime.settings.handshake_time_max_ms = time.as_millis() as u64;
-            Ok(())
-        },
-        show: |config| show_duration(Duration::from_millis(config.runtime.settings.handshake_time_max_ms)),
-    },
-    Key {
-        name: "limits.keep_alive_max",
-        set: |config, value| {
-            config.runtime.settings.keep_alive_max_s = match value.as_text() {
-                Some("none") => 0,
-                _ => or_word(value.duration(SECOND..=SECOND * u32::from(u16::MAX)), "none")?.as_secs() as u16,
-            };
-            Ok(())
-        },
-        show: |config| match config.runtime.settings.keep_alive_max_s {
-            0 => "\"none\"".into(),
-            seconds => show_duration(SECOND * u32::from(seconds)),
-        },
-    },
-    count!("limits", in_flight_max: u16, 1..=limits::PACKET_ID_SPAN_MAX as i128),
-    count!("limits", receive_maximum: u16, 1..=u16::MAX as i128),
-    count!("limits", queued_messages_max: usize, 0..=COUNT_MAX),
-    size!("limits", queued_bytes_max: usize, limits::OUTPUT_HIGH_WATER as i128 + 1..=SIZE_MAX),
-    size!("limits", shard_bytes_max: usize, 1 << 20..=SIZE_MAX),
-    word!("limits", queue_policy: QueuePolicy),
-    count!("limits", topic_levels_max: usize, 1..=65_536),
-    size!("limits", topic_length_max: usize, 1..=65_535),
-    count!("limits", subscriptions_max: usize, 1..=COUNT_MAX),
-    count!("limits", retained_messages_max: usize, 0..=COUNT_MAX),
-    size!("limits", retained_bytes_max: usize, 0..=SIZE_MAX),
-    count!("limits", sessions_max: usize, 1..=COUNT_MAX),
-    Key {
-        name: "limits.session_expiry_max",
-        set: |config, value| {
-            config.runtime.settings.session_expiry_max_s = expiry(value, "never")?;
-            Ok(())
-        },
-        show: |config| show_expiry(config.runtime.settings.session_expiry_max_s, "never"),
-    },
-    Key {
-        name: "limits.message_expiry_max",
-        set: |config, value| {
-            config.runtime.settings.message_expiry_max_s = match value.as_text() {
-                Some("none") => None,
-                _ => Some(expiry(value, "none")?),
-            };
-            Ok(())
-        },
-        show: |config| show_expiry(config.runtime.settings.message_expiry_max_s.unwrap_or(u32::MAX), "none"),
-    },
-    count!("limits", topic_alias_max: u16, 0..=u16::MAX as i128),
-    count!("limits", topic_alias_out_max: u16, 0..=u16::MAX as i128),
-    Key {
-        name: "mqtt.maximum_qos",
-        set: |config, value| {
-            let qos = value.integer::<u8>(0..=2)?;
-            config.runtime.settings.maximum_qos = Qos::from_bits(qos).unwrap_or(Qos::ExactlyOnce);
-            Ok(())
-        },
-        show: |config| (config.runtime.settings.maximum_qos as u8).to_string(),
-    },
-    switch!("mqtt", retain_available),
-    switch!("mqtt", wildcard_subscription_available),
-    switch!("mqtt", subscription_identifiers_available),
-    switch!("mqtt", shared_subscription_available),
-    word!("mqtt", shared_strategy: Strategy),
-    switch!("mqtt", queue_qos0),
-    Key {
-        name: "mqtt.session_expiry_v3",
-        set: |config, value| {
-            config.runtime.settings.session_expiry_v3_s = expiry(value, "never")?;
-            Ok(())
-        },
-        show: |config| show_expiry(config.runtime.settings.session_expiry_v3_s, "never"),
-    },
-    switch!("mqtt", payload_format_checked),
-    Key {
-        name: "mqtt.response_information",
-        set: |config, value| {
-            let prefix = value.text()?;
-            if prefix.contains(['+', '#', '\0']) {
-                let remedy = "write a topic name without +, # and NUL, such as \"responses/\"";
-                return Err(Problem::new(format!("{prefix:?} is no topic name"), remedy));
-            }
-            config.runtime.settings.response_information = (!prefix.is_empty()).then(|| prefix.to_owned());
-            Ok(())
-        },
-        show: |config| format!("{:?}", config.runtime.settings.response_information.as_deref().unwrap_or("")),
-    },
-    switch!("mqtt", empty_client_id_allowed),
-    Key {
-        name: "log.level",
-        set: |config, value| {
-            config.log.level = value.word::<LogLevel>()?;
-            Ok(())
-        },
-        show: |config| serde_json::json!(config.log.level).to_string(),
-    },
-    Key {
-        name: "log.format",
-        set: |config, value| {
-            config.log.format = value.word::<LogFormat>()?;
-            Ok(())
-        },
-        show: |config| serde_json::json!(config.log.format).to_string(),
-    },
-    Key {
-        name: "log.modules",
-        set: |config, value| {
-            let entries = value.table()?.into_iter();
-            let levels = entries.map(|(module, level)| Ok((module, level.word::<LogLevel>()?)));
-            config.log.modules = levels.collect::<Result<BTreeMap<_, _>, Problem>>()?;
-            Ok(())
-        },
-        show: |config| {
-            let entries = config.log.modules.iter();
-            let entries: Vec<_> =
-                entries.map(|(module, level)| format!("{module:?} = {}", serde_json::json!(level))).collect();
-            if entries.is_empty() { "{}".into() } else { format!("{{ {} }}", entries.join(", ")) }
-        },
-    },
-];
+/// Beyond any use, and far from any overflow.
+pub(super) const COUNT_MAX: i128 = 1 << 40;
+pub(super) const SIZE_MAX: i128 = 1 << 46;
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// `read` with a remedy that also offers `word`.
-fn or_word<T>(read: Result<T, Problem>, word: &str) -> Result<T, Problem> {
+pub(super) fn or_word<T>(read: Result<T, Problem>, word: &str) -> Result<T, Problem> {
     read.map_err(|problem| Problem { remedy: format!("{}, or \"{word}\"", problem.remedy), ..problem })
-}
-
-fn expiry(value: &Value, without_end: &str) -> Result<u32, Problem> {
-    if value.as_text() == Some(without_end) {
-        return Ok(u32::MAX);
-    }
-    Ok(or_word(value.duration(Duration::ZERO..=EXPIRY_MAX), without_end)?.as_secs() as u32)
-}
-
-fn show_expiry(seconds: u32, without_end: &str) -> String {
-    if seconds == u32::MAX { format!("\"{without_end}\"") } else { show_duration(SECOND * seconds) }
 }
 
 #[cfg(test)]
@@ -382,10 +126,33 @@ mod tests {
         let loaded = load(&sources).unwrap_or_else(|error| panic!("{error}"));
         let defaults = Config::default();
         for key in keys() {
-            assert!(loaded.origins.contains_key(key.name), "ringmq.example.toml leaves out {}", key.name);
-            assert_eq!((key.show)(&loaded.config), (key.show)(&defaults), "{} in ringmq.example.toml", key.name);
+            assert!(loaded.origins.contains_key(key.name()), "ringmq.example.toml leaves out {}", key.name());
+            assert_eq!(key.show(&loaded.config), key.show(&defaults), "{} in ringmq.example.toml", key.name());
         }
         assert_eq!(format!("{:?}", loaded.config), format!("{defaults:?}"));
+    }
+
+    /// Lines of the example that begin with # and no space are keys that are not in force.
+    #[test]
+    fn the_example_has_every_key_of_a_listener() {
+        let lines = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest,
+            _ => line,
+        });
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let loaded = load(&Sources { file: Some(("example".into(), text)), ..Sources::default() });
+        let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
+        let sections = ["tls", "websocket", "access", "quotas"];
+        let mut sought = listener_keys().iter().map(|key| key.name).filter(|name| !name.contains('.'));
+        let is_said = |sought: &str| {
+            let mut keys = loaded.listener_origins.iter().flat_map(|origins| origins.keys());
+            keys.any(|key| *key == sought || key.split('.').next() == Some(sought))
+        };
+        assert_eq!(sought.find(|name| !is_said(name)), None);
+        assert_eq!(sections.into_iter().find(|section| !is_said(section)), None);
+        let shown = loaded.config.to_toml();
+        let again = Config::from_toml(&shown).unwrap_or_else(|error| panic!("{error}\n{shown}"));
+        assert_eq!(format!("{:?}", loaded.config), format!("{again:?}"), "{shown}");
     }
 
     #[test]
@@ -431,7 +198,7 @@ mod tests {
         let fields = debug.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(':')).map(|(name, _)| name);
         for field in fields {
             let stem = field.trim_end_matches("_ms").trim_end_matches("_s");
-            let known = keys().iter().any(|key| key.name.ends_with(&format!(".{stem}")));
+            let known = keys().any(|key| key.name().ends_with(&format!(".{stem}")));
             // The seed is drawn at every start: a seed that is known lets strangers choose where they hash to.
             // And whether acknowledgements wait is one of the values of storage.durability.
             assert!(known || ["hash_seed", "acknowledge_unsynced"].contains(&field), "{field} has no key");
@@ -440,10 +207,11 @@ mod tests {
 
     #[test]
     fn a_misspelt_key_is_recognized() {
-        assert_eq!(suggestion("limits.packet_size_maximum"), Some("limits.packet_size_max"));
-        assert_eq!(suggestion("packet_size_max"), Some("limits.packet_size_max"));
-        assert_eq!(suggestion("limits.shards"), Some("runtime.shards"));
-        assert_eq!(suggestion("listne"), Some("listen"));
-        assert_eq!(suggestion("persistence_location"), None);
+        let meant = |name| suggestion(name, keys().map(|key| key.name()));
+        assert_eq!(meant("limits.packet_size_maximum"), Some("limits.packet_size_max"));
+        assert_eq!(meant("packet_size_max"), Some("limits.packet_size_max"));
+        assert_eq!(meant("limits.shards"), Some("runtime.shards"));
+        assert_eq!(meant("listne"), Some("listen"));
+        assert_eq!(meant("persistence_location"), None);
     }
 }

@@ -1,20 +1,24 @@
 //! Puts the sources of a configuration on top of each other.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-
-use toml::Spanned;
-use toml::de::DeTable;
+use std::path::PathBuf;
 
 use super::error::{ConfigError, Mistake, Origin};
+use super::listen::Endpoint;
+use super::listener::ListenerSettings;
 use super::value::{Problem, Value};
-use super::{Config, keys, rules, storage};
+use super::written::{ListenerTable, Written};
+use super::{Config, keys, listener_rules, rules, storage, toml_file};
 
 /// Where values come from; a later field goes before an earlier one.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
+    /// What a file of another form says.
+    pub written: Option<Written>,
     /// A file's path (for messages) and its text.
     pub file: Option<(PathBuf, String)>,
+    /// Where relative paths in the file start; `None` leaves them to the working directory.
+    pub directory: Option<PathBuf>,
     /// Environment variables; those that do not start with `RINGMQ_` are passed over.
     pub environment: Vec<(String, String)>,
     /// Flags of the command line: the flag as the user writes it, the key that it sets, its text.
@@ -26,21 +30,52 @@ pub struct Sources {
 pub struct Loaded {
     pub config: Config,
     /// Which keys were set, and where last.
-    pub origins: HashMap<&'static str, Origin>,
+    pub origins: Origins,
+    /// The same for each listener's own keys.
+    pub listener_origins: Vec<Origins>,
     /// Variables that nobody reads, but that look like one that somebody would: worth a warning only, because
     /// container platforms inject variables of their own under the name of a service.
     pub doubtful_variables: Vec<(String, String)>,
 }
 
+/// Where keys were set.
+pub type Origins = HashMap<&'static str, Origin>;
+
+impl Loaded {
+    /// Where a key of a listener was set: in its own table, else for all listeners; else the place of what is beside it there;
+    /// else where the listener begins.
+    pub fn origin(&self, listener: usize, key: &str) -> Origin {
+        let none = Origins::new();
+        let own = self.listener_origins.get(listener).unwrap_or(&none);
+        let section = |key: &str| key.rsplit_once('.').map(|(section, _)| section.to_owned());
+        let beside = |origins: &Origins| {
+            let keys = origins.iter().filter(|(other, _)| section(key).is_some() && section(other) == section(key));
+            keys.min_by_key(|(other, _)| **other).map(|(_, origin)| origin.clone())
+        };
+        let found = own.get(key).or_else(|| self.origins.get(key)).cloned();
+        let found = found.or_else(|| beside(own)).or_else(|| beside(&self.origins));
+        found.or_else(|| own.get("url").cloned()).unwrap_or(Origin::Default)
+    }
+}
+
 /// Reads all sources and collects all mistakes, so that nobody has to fix them one run at a time.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut loading = Loading {
-        loaded: Loaded { config: Config::default(), origins: HashMap::new(), doubtful_variables: Vec::new() },
+        loaded: Loaded {
+            config: Config::default(),
+            origins: HashMap::new(),
+            listener_origins: Vec::new(),
+            doubtful_variables: Vec::new(),
+        },
         mistakes: Vec::new(),
     };
     storage::take_environment(&mut loading.loaded.config, &sources.environment);
+    let mut tables = Vec::new();
+    if let Some(written) = &sources.written {
+        tables.extend(loading.written(written.clone()));
+    }
     if let Some((path, text)) = &sources.file {
-        loading.file(path, text);
+        tables.extend(loading.written(toml_file::read(path, text, sources.directory.as_deref())));
     }
     for (variable, text) in &sources.environment {
         loading.variable(variable, text);
@@ -48,7 +83,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     for (flag, key, text) in &sources.flags {
         loading.set(key, Origin::Flag { flag }, &Value::Untyped(text.clone()));
     }
-    loading.finish()
+    loading.finish(tables)
 }
 
 struct Loading {
@@ -57,44 +92,13 @@ struct Loading {
 }
 
 impl Loading {
-    fn file(&mut self, path: &Path, text: &str) {
-        let table = match DeTable::parse(text) {
-            Ok(table) => table,
-            Err(error) => {
-                let origin = origin_in_file(path, text, error.span().map_or(0, |span| span.start));
-                let problem = Problem::new(error.message().trim(), "see ringmq.example.toml for how a file looks");
-                self.mistake(String::new(), origin, problem);
-                return;
-            }
-        };
-        self.table("", table.get_ref(), path, text);
-    }
-
-    fn table(&mut self, section: &str, table: &DeTable<'_>, path: &Path, text: &str) {
-        for (name, value) in table {
-            let key = match section {
-                "" => name.get_ref().to_string(),
-                _ => format!("{section}.{}", name.get_ref()),
-            };
-            let origin = origin_in_file(path, text, name.span().start);
-            if let Some(known) = keys::find(&key) {
-                match Value::from_toml(value.get_ref()) {
-                    Ok(value) => self.set(known.name, origin, &value),
-                    Err(problem) => self.mistake(key, origin, problem),
-                }
-            } else if keys::is_section(&key) {
-                match value.get_ref().as_table() {
-                    Some(table) => self.table(&key, table, path, text),
-                    None => {
-                        let remedy = format!("write [{key}] on a line of its own, and its keys below");
-                        self.mistake(key.clone(), origin, Problem::new("it is a section, not a key", remedy));
-                    }
-                }
-            } else {
-                let problem = unknown(&key, value);
-                self.mistake(key, origin, problem);
-            }
+    /// Takes what a file says but for its listeners: these begin as the defaults, which are not known before all sources are read.
+    fn written(&mut self, written: Written) -> Vec<ListenerTable> {
+        self.mistakes.extend(written.mistakes);
+        for assignment in written.server {
+            self.set(assignment.key, assignment.origin, &assignment.value);
         }
+        written.listeners
     }
 
     fn variable(&mut self, variable: &str, text: &str) {
@@ -102,16 +106,17 @@ impl Loading {
         if rest == "CONFIG" {
             return;
         }
-        match keys::keys().iter().find(|key| key.variable() == variable) {
+        match keys::keys().find(|key| key.variable() == variable) {
             Some(key) => {
                 let origin = Origin::Environment { variable: variable.to_owned() };
-                self.set(key.name, origin, &Value::Untyped(text.to_owned()));
+                self.set(key.name(), origin, &Value::Untyped(text.to_owned()));
             }
             None => {
-                let likeness = |key: &keys::Key| strsim::normalized_damerau_levenshtein(&key.variable(), variable);
-                let best = keys::keys().iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-                if let Some(key) = best.filter(|key| likeness(key) >= 0.8) {
-                    self.loaded.doubtful_variables.push((variable.to_owned(), key.variable()));
+                let likeness = |known: &str| strsim::normalized_damerau_levenshtein(known, variable);
+                let variables = keys::keys().map(|key| key.variable());
+                let best = variables.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+                if let Some(known) = best.filter(|known| likeness(known) >= 0.8) {
+                    self.loaded.doubtful_variables.push((variable.to_owned(), known));
                 }
             }
         }
@@ -119,53 +124,102 @@ impl Loading {
 
     fn set(&mut self, name: &str, origin: Origin, value: &Value) {
         let Some(key) = keys::find(name) else { return };
-        match (key.set)(&mut self.loaded.config, value) {
+        match key.set(&mut self.loaded.config, value) {
             Ok(()) => {
-                self.loaded.origins.insert(key.name, origin);
+                self.loaded.origins.insert(key.name(), origin);
             }
-            Err(problem) => self.mistake(key.name.to_owned(), origin, problem),
+            Err(problem) => self.mistake(key.name().to_owned(), origin, problem),
         }
     }
 
-    fn mistake(&mut self, key: String, origin: Origin, Problem { problem, remedy }: Problem) {
-        self.mistakes.push(Mistake { origin, key, problem, remedy });
+    fn mistake(&mut self, key: String, origin: Origin, problem: Problem) {
+        self.mistakes.push(Mistake::new(key, origin, problem));
     }
 
-    fn finish(mut self) -> Result<Loaded, ConfigError> {
+    fn finish(mut self, tables: Vec<ListenerTable>) -> Result<Loaded, ConfigError> {
+        let listeners = self.listeners(tables);
         if self.mistakes.is_empty() {
-            for (pair, problem) in rules::check_together(&self.loaded.config) {
-                // The defaults agree with each other, so at least one of the two was set.
-                let set = pair.into_iter().find_map(|key| Some((key, self.loaded.origins.get(key)?.clone())));
-                if let Some((key, origin)) = set {
-                    self.mistake(key.to_owned(), origin, problem);
-                }
-            }
+            self.check_together();
+            self.check_listeners(&listeners);
         }
         if self.mistakes.is_empty() { Ok(self.loaded) } else { Err(ConfigError { mistakes: self.mistakes }) }
     }
-}
 
-fn unknown(key: &str, value: &Spanned<toml::de::DeValue<'_>>) -> Problem {
-    let what = if value.get_ref().is_table() { "unknown section" } else { "unknown key" };
-    let remedy = match keys::suggestion(key) {
-        Some(meant) => format!("did you mean {}?", in_section(meant)),
-        None => "see ringmq.example.toml for all keys".to_owned(),
-    };
-    Problem::new(what, remedy)
-}
-
-fn in_section(key: &str) -> String {
-    match key.split_once('.') {
-        Some((section, name)) => format!("{name} in section [{section}]"),
-        None => format!("{key}, before the first section"),
+    /// Makes the listeners: those of `listen`, then those with tables. A flag or a variable goes before all that a file says.
+    fn listeners(&mut self, mut tables: Vec<ListenerTable>) -> Vec<ListenerSettings> {
+        let listen = self.loaded.origins.get("listen").cloned();
+        if matches!(listen, Some(Origin::Flag { .. } | Origin::Environment { .. })) {
+            tables.clear();
+        }
+        let defaults = self.loaded.config.listener_defaults.clone();
+        let mut listeners = Vec::new();
+        if tables.is_empty() || listen.is_some() {
+            for listener in &self.loaded.config.runtime.listeners {
+                let origins: Origins = listen.iter().map(|origin| ("url", origin.clone())).collect();
+                let settings = ListenerSettings { endpoints: vec![Endpoint::of(listener)], ..defaults.clone() };
+                listeners.push((settings, origins));
+            }
+        }
+        for table in tables {
+            let settings = self.listener(table, &defaults);
+            listeners.extend(settings);
+        }
+        let config = &mut self.loaded.config;
+        config.runtime.listeners = listeners.iter().flat_map(|(settings, _)| settings.to_listeners()).collect();
+        let (settings, origins) = listeners.into_iter().unzip();
+        self.loaded.listener_origins = origins;
+        settings
     }
-}
 
-fn origin_in_file(path: &Path, text: &str, position: usize) -> Origin {
-    let before = text.get(..position).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let text = text.lines().nth(line - 1).unwrap_or_default().trim_end().to_owned();
-    Origin::File { path: path.to_owned(), line, text }
+    /// One listener for each URL of a table.
+    fn listener(&mut self, table: ListenerTable, defaults: &ListenerSettings) -> Vec<(ListenerSettings, Origins)> {
+        let mut settings = defaults.clone();
+        let mut origins = Origins::new();
+        for assignment in table.assignments {
+            let Some(key) = keys::find_of_listener(assignment.key) else { continue };
+            if let Err(problem) = (key.set)(&mut settings, &assignment.value) {
+                self.mistake(format!("listeners.{}", key.name), assignment.origin.clone(), problem);
+            }
+            origins.insert(key.name, assignment.origin);
+        }
+        if !origins.contains_key("url") || (settings.endpoints.is_empty() && self.mistakes.is_empty()) {
+            let remedy = "write for instance url = \"tls://0.0.0.0:8883\"";
+            let problem = Problem::new("it does not say where to listen", remedy);
+            self.mistake("listeners.url".to_owned(), table.origin, problem);
+        }
+        let endpoints = std::mem::take(&mut settings.endpoints);
+        let of_one = |endpoint| (ListenerSettings { endpoints: vec![endpoint], ..settings.clone() }, origins.clone());
+        endpoints.into_iter().map(of_one).collect()
+    }
+
+    fn check_together(&mut self) {
+        for (pair, problem) in rules::check_together(&self.loaded.config) {
+            // The defaults agree with each other, so at least one of the two was set.
+            let set = pair.into_iter().find_map(|key| Some((key, self.loaded.origins.get(key)?.clone())));
+            if let Some((key, origin)) = set {
+                self.mistake(key.to_owned(), origin, problem);
+            }
+        }
+    }
+
+    fn check_listeners(&mut self, settings: &[ListenerSettings]) {
+        let found =
+            listener_rules::check(&self.loaded.config.runtime.listeners, settings, &self.loaded.listener_origins);
+        for (listener, key, problem) in found {
+            let origin = self.loaded.origin(listener, key);
+            // What a table does not say itself comes from the defaults, and is told once.
+            let known = self.mistakes.iter().any(|known| known.origin == origin && known.problem == problem.problem);
+            if !known {
+                self.mistake(key.to_owned(), origin, problem);
+            }
+        }
+        if self.loaded.config.runtime.listeners.is_empty()
+            && let Some(origin) = self.loaded.origins.get("listen").cloned()
+        {
+            let remedy = "name at least one address, such as \"tcp://127.0.0.1:1883\"";
+            self.mistake("listen".to_owned(), origin, Problem::new("it is empty", remedy));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -191,8 +245,8 @@ mod tests {
             )]
         );
         assert_eq!(
-            mistakes("listen = \"tls://127.0.0.1\"")[0].lines().next(),
-            Some("test.toml:1: listen: tls:// is not a transport that this version has")
+            mistakes("listen = \"http://127.0.0.1\"")[0].lines().next(),
+            Some("test.toml:1: listen: http:// is no transport")
         );
     }
 
@@ -246,9 +300,10 @@ mod tests {
                 ("PATH".into(), "/bin".into()),
             ],
             flags: vec![("--shards", "runtime.shards", "3".into())],
+            ..Sources::default()
         };
         let loaded = load(&sources).expect("valid");
-        let show = |name| (keys::find(name).expect("a key").show)(&loaded.config);
+        let show = |name| keys::find(name).expect("a key").show(&loaded.config);
         assert_eq!(show("runtime.shards"), "3");
         assert_eq!(show("limits.in_flight_max"), "8");
         assert_eq!(show("limits.sessions_max"), "9");

@@ -4,13 +4,24 @@
 //! one table of keys, [`keys`]; `ringmq.example.toml` documents each.
 
 mod error;
+mod files;
 pub mod keys;
 mod listen;
+mod listener;
+mod listener_keys;
+mod listener_rules;
+#[cfg(test)]
+mod listener_tests;
 mod load;
+mod networks;
 mod placement;
 mod rules;
+mod server_keys;
+mod show;
 mod storage;
+mod toml_file;
 mod value;
+mod written;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,14 +30,20 @@ use crate::broker::Settings;
 use crate::runtime::RuntimeConfig;
 
 pub use error::{ConfigError, Mistake, Origin};
-pub use load::{Loaded, Sources, load};
+pub use files::check_files;
+use listen::Endpoint;
+pub use listener::ListenerSettings;
+pub use load::{Loaded, Origins, Sources, load};
 pub use value::{Problem, Value};
+pub use written::{Assignment, ListenerTable, Written};
 
 /// All that an operator decides.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub runtime: RuntimeConfig,
     pub log: LogConfig,
+    /// What the sections `[tls]`, `[websocket]`, `[access]` and `[quotas]` say for all listeners; it is in `runtime.listeners` already.
+    listener_defaults: ListenerSettings,
 }
 
 impl Default for Config {
@@ -36,7 +53,11 @@ impl Default for Config {
     fn default() -> Self {
         let listeners = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, listen::PORT)).into()];
         let settings = Settings { persistence: true, ..Settings::default() };
-        Self { runtime: RuntimeConfig { listeners, settings, ..RuntimeConfig::default() }, log: LogConfig::default() }
+        Self {
+            runtime: RuntimeConfig { listeners, settings, ..RuntimeConfig::default() },
+            log: LogConfig::default(),
+            listener_defaults: ListenerSettings::default(),
+        }
     }
 }
 
@@ -45,21 +66,6 @@ impl Config {
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let sources = Sources { file: Some(("configuration".into(), text.to_owned())), ..Sources::default() };
         load(&sources).map(|loaded| loaded.config)
-    }
-
-    /// The whole configuration, every key with its value, in a form that [`Config::from_toml`] reads again.
-    pub fn to_toml(&self) -> String {
-        let mut out = String::new();
-        let mut section = "";
-        for key in keys::keys() {
-            let (own_section, name) = key.name.split_once('.').unwrap_or(("", key.name));
-            if own_section != section {
-                section = own_section;
-                out.push_str(&format!("\n[{section}]\n"));
-            }
-            out.push_str(&format!("{name} = {}\n", (key.show)(self)));
-        }
-        out
     }
 }
 

@@ -1,6 +1,7 @@
 //! A value on its way into the configuration, wherever it comes from, and what it can be read as.
 
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -152,6 +153,28 @@ impl Value {
         }
     }
 
+    /// The items of a list, each a string; an empty string is an empty list.
+    pub fn texts(&self) -> Result<Vec<String>, Problem> {
+        match self.as_text() {
+            Some("") => Ok(Vec::new()),
+            _ => self.list().iter().map(|item| Ok(item.text()?.to_owned())).collect(),
+        }
+    }
+
+    /// Makes paths in it that are relative start at `directory`.
+    pub fn rebase(self, directory: &Path) -> Self {
+        match self {
+            Self::Text(path) if !path.is_empty() => Self::Text(directory.join(path).to_string_lossy().into_owned()),
+            Self::List(items) => Self::List(items.into_iter().map(|item| item.rebase(directory)).collect()),
+            // Of a table with paths, what is a list is none of them: the server names of a certificate.
+            Self::Table(entries) => {
+                let rebase = |value: Self| if matches!(value, Self::Text(_)) { value.rebase(directory) } else { value };
+                Self::Table(entries.into_iter().map(|(name, value)| (name, rebase(value))).collect())
+            }
+            other => other,
+        }
+    }
+
     /// Names and values of a table; without types it is `name=value,name=value`.
     pub fn table(&self) -> Result<Vec<(String, Value)>, Problem> {
         let problem =
@@ -179,6 +202,17 @@ impl std::fmt::Display for Value {
             Self::Table(_) => formatter.write_str("a table"),
         }
     }
+}
+
+/// A string as TOML has it.
+pub fn show_text(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// A list of strings as TOML has it.
+pub fn show_list(items: impl IntoIterator<Item = String>) -> String {
+    let items: Vec<_> = items.into_iter().map(|item| show_text(&item)).collect();
+    format!("[{}]", items.join(", "))
 }
 
 /// A size as an operator would write it: the largest unit of which it is a whole number.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::meter::Meter;
 use crate::access::AuthenticationExchange;
 use crate::access::acl::Rule;
 use crate::broker::Millis;
@@ -29,6 +30,8 @@ pub struct Identity {
     pub kept: Kept,
     /// The driver was told not to read.
     pub is_paused: bool,
+    /// Counts what the client sends, if that is bounded.
+    pub meter: Option<Meter>,
 }
 
 /// The enhanced authentication of a connection (section 4.12).

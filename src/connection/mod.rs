@@ -3,6 +3,7 @@
 
 pub mod aliases;
 pub mod identity;
+pub mod meter;
 pub mod output;
 pub mod partial;
 
@@ -35,6 +36,8 @@ pub struct Connection {
     pub bridge: bool,
     /// What arrives is not handled: the connection is closing, or its bytes are kept for later.
     pub is_halted: bool,
+    /// What the client sends is counted, in [`Identity::meter`].
+    pub is_metered: bool,
     /// A `Transmit` is on its way.
     pub sending: bool,
     /// Listed among those that have something to send.
@@ -95,6 +98,7 @@ impl Connection {
             version: Version::V3_1_1,
             bridge: false,
             is_halted: false,
+            is_metered: false,
             sending: false,
             ready: false,
             problem_information: true,
@@ -124,14 +128,21 @@ impl Connection {
         self.output.len() + self.sending_len
     }
 
-    /// When the client has been silent for too long, if nothing comes until then; `None` if it may be silent for ever.
+    /// When the client has been silent for too long, if nothing comes until then; `None` if it may be silent for ever, or is
+    /// not listened to.
     pub fn silence_ends_at(&self) -> Option<Millis> {
-        (self.keep_alive_s != 0).then(|| self.last_packet_at + u64::from(self.keep_alive_s) * 1_500)
+        (self.keep_alive_s != 0 && self.resume_at().is_none())
+            .then(|| self.last_packet_at + u64::from(self.keep_alive_s) * 1_500)
     }
 
     /// When the client must leave, if it must.
     pub fn valid_until(&self) -> Option<Millis> {
         self.identity.as_ref()?.valid_until
+    }
+
+    /// When a client is read again that has sent more than it may.
+    pub fn resume_at(&self) -> Option<Millis> {
+        self.identity.as_ref()?.meter.as_ref()?.resume_at
     }
 
     pub fn authentication(&self) -> Option<&Authentication> {

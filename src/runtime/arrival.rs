@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::admission::Verdict;
 use super::links::{Arrival, Handshake, Link};
 use super::listening::Listening;
-use super::mailbox::Mail;
+use super::mailbox::{Handover, Mail};
 use super::shard::ShardDriver;
 use super::wrapped::Wrapped;
 use crate::access::Address;
@@ -184,7 +184,7 @@ impl ShardDriver {
             self.ring.receive(socket);
         } else if let Some(socket) = self.ring.detach(socket) {
             self.counters().handovers.add(1);
-            let mail = Mail::Handover { socket, bytes, arrival, wrapped };
+            let mail = Mail::Handover(Box::new(Handover { socket, bytes, arrival, wrapped }));
             self.outbox.hand_over(home, mail, &self.common.mailboxes);
         }
     }
@@ -203,13 +203,8 @@ impl ShardDriver {
         }
     }
 
-    pub(super) fn handle_handover(
-        &mut self,
-        socket: OwnedFd,
-        bytes: &[u8],
-        arrival: Arrival,
-        wrapped: Option<Box<Wrapped>>,
-    ) {
+    pub(super) fn handle_handover(&mut self, handover: Handover) {
+        let Handover { socket, bytes, arrival, wrapped } = handover;
         if self.stopping.is_some() {
             self.common.admission.leave();
             if let Some(listening) = self.listening(arrival.listener) {
@@ -219,7 +214,7 @@ impl ShardDriver {
         }
         let socket = self.ring.attach(socket);
         let connection = self.connect(socket, arrival, wrapped);
-        self.shard.handle_received(connection, bytes, self.now);
+        self.shard.handle_received(connection, &bytes, self.now);
         self.ring.receive(socket);
     }
 

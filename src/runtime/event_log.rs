@@ -8,9 +8,9 @@ use crate::broker::{CloseReason, Event, Millis};
 use crate::limits;
 use crate::net::layers::LayerFailure;
 
-const KINDS: usize = 8;
+const KINDS: usize = 9;
 /// Connections that end below MQTT.
-const LAYER_FAILURE: usize = 7;
+const LAYER_FAILURE: usize = 8;
 const SECOND_MS: Millis = 1_000;
 
 /// One shard's log lines.
@@ -103,6 +103,7 @@ fn kind(event: &Event) -> usize {
         Event::SessionExpired { .. } => 4,
         Event::BoundReached { .. } => 5,
         Event::Denied { .. } => 6,
+        Event::OverQuota { .. } => 7,
     }
 }
 
@@ -114,7 +115,11 @@ fn is_wanted(event: &Event) -> bool {
             tracing::enabled!(Level::INFO)
         }
         Event::SessionExpired { .. } => tracing::enabled!(Level::DEBUG),
-        Event::Closed { .. } | Event::Dropped { .. } | Event::BoundReached { .. } | Event::Denied { .. } => {
+        Event::Closed { .. }
+        | Event::Dropped { .. }
+        | Event::BoundReached { .. }
+        | Event::Denied { .. }
+        | Event::OverQuota { .. } => {
             tracing::enabled!(Level::WARN)
         }
     }
@@ -141,6 +146,7 @@ fn write_line(shard: u8, event: &Event) {
         Event::Denied { client_id, address, user_name, denial } => {
             warn!(shard, client_id, user_name, %address, denial = denial.name(), "client not let in");
         }
+        Event::OverQuota { client_id, quota } => warn!(shard, client_id, quota, "client sends more than it may"),
         Event::Dropped { client_id, reason } => {
             warn!(shard, client_id, reason = reason.name(), "message dropped; further ones are only counted");
         }

@@ -72,17 +72,27 @@ impl ListenerConfig {
         }
     }
 
-    /// Whether nothing but this machine can connect.
+    /// Whether nothing but this machine can connect. Behind a proxy are clients of other machines.
     pub fn is_local(&self) -> bool {
-        match &self.address {
+        let is_proxied = self.websocket.as_ref().is_some_and(|websocket| !websocket.trusted_proxies.is_empty());
+        let is_local = match &self.address {
             ListenAddress::Tcp(address) => address.ip().is_loopback(),
             ListenAddress::Unix(_) => true,
-        }
+        };
+        is_local && !is_proxied && self.proxy_protocol.is_none()
+    }
+
+    /// Whether something tells who a client is: a password, a token, a certificate, another program.
+    pub fn authenticates(&self) -> bool {
+        let asks_for_certificates = self.tls.as_ref().is_some_and(|tls| tls.client_certificates.files().is_some());
+        self.access.is_asked()
+            || self.access.scram_file.is_some()
+            || (self.access.certificate_is_user && asks_for_certificates)
     }
 
     /// Whether clients without a user name are let in.
     pub fn allows_anonymous(&self) -> bool {
-        self.access.allow_anonymous.unwrap_or(self.is_local() && !self.access.is_asked())
+        self.access.allow_anonymous.unwrap_or(self.is_local() && !self.authenticates())
     }
 }
 

@@ -25,15 +25,24 @@ pub enum Mail {
     /// Messages of one shard, in its order. `weight` is what they count for in [`Mailboxes::queued`].
     Peer { from: ShardIndex, messages: Vec<PeerMessage>, weight: usize },
     /// A connection whose home is here, with the bytes that were read from it.
-    Handover { socket: OwnedFd, bytes: Vec<u8>, arrival: Arrival, wrapped: Option<Box<Wrapped>> },
+    Handover(Box<Handover>),
     /// Whether a client that connects is let in.
-    Verdict(ConnectionId, Verdict),
+    Verdict(ConnectionId, Box<Verdict>),
     /// The listeners that there are from now on.
     Listen(Box<Listeners>),
     /// News from the storage thread.
     Report(Report),
     /// The server stops.
     Stop,
+}
+
+/// A connection that moves to its home. In a box, as all that is rare: a mailbox moves whole items.
+#[derive(Debug)]
+pub struct Handover {
+    pub socket: OwnedFd,
+    pub bytes: Vec<u8>,
+    pub arrival: Arrival,
+    pub wrapped: Option<Box<Wrapped>>,
 }
 
 /// All mailboxes of a server, as senders see them.

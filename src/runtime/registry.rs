@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicUsize;
 use super::listening::{Listeners, Listening};
 use super::{ListenAddress, ListenerConfig, StartError, UnixAddress};
 use crate::access::{AccessRules, ListenerId, ListenerPolicy};
-use crate::authority::{AccessConfig, AuthorityError};
+use crate::authority::{AccessConfig, read_acl_file};
 use crate::net::tls::TlsServer;
 use crate::net::{Listener, SocketFile, SocketPermissions, UnixListener, bind_shared, bind_unix, numeric_id};
 
@@ -157,9 +157,7 @@ fn share_out(shares: &mut [Listeners], id: ListenerId, listening: &Arc<Listening
 
 fn policy(config: &ListenerConfig) -> Result<ListenerPolicy, StartError> {
     let rules = match &config.access.acl_file {
-        Some(path) => {
-            return Err(AuthorityError::new(path.display(), "access rules cannot be read", "leave it out").into());
-        }
+        Some(path) => read_acl_file(path)?,
         None => AccessRules::default(),
     };
     Ok(ListenerPolicy {

@@ -141,7 +141,7 @@ impl Server {
     /// # Errors
     /// Something cannot be used; then everything stays as it was.
     pub fn reload(&mut self, listeners: &[ListenerConfig]) -> Result<Vec<String>, StartError> {
-        check_listeners(listeners)?;
+        check_listeners(listeners, self.common.authentication.is_some())?;
         let plan = self.registry.plan(listeners, self.summary.shards)?;
         let access = self.registry.access(&plan);
         let mut warnings = plan.warnings.clone();
@@ -200,7 +200,7 @@ impl Drop for Server {
 
 fn check(config: &RuntimeConfig) -> Result<(), StartError> {
     let buffers = BufferRingConfig { count: config.receive_buffers, size: config.receive_buffer_size };
-    check_listeners(&config.listeners)?;
+    check_listeners(&config.listeners, config.authentication.is_some())?;
     if !buffers.is_valid() {
         Err(StartError::ReceiveBuffers { count: buffers.count, size: buffers.size })
     } else if config.connections_max == Some(0) {
@@ -212,8 +212,15 @@ fn check(config: &RuntimeConfig) -> Result<(), StartError> {
     }
 }
 
-fn check_listeners(listeners: &[ListenerConfig]) -> Result<(), StartError> {
-    if listeners.is_empty() { Err(StartError::NoListener) } else { Ok(()) }
+/// A door to the network that nobody has decided on is closed; who brings methods of their own has decided.
+fn check_listeners(listeners: &[ListenerConfig], brings_methods: bool) -> Result<(), StartError> {
+    let is_undecided =
+        |listener: &&ListenerConfig| !listener.allows_anonymous() && !listener.authenticates() && !brings_methods;
+    match listeners.iter().find(is_undecided) {
+        _ if listeners.is_empty() => Err(StartError::NoListener),
+        Some(listener) => Err(StartError::AccessUndecided(listener.to_string())),
+        None => Ok(()),
+    }
 }
 
 /// Sees to it that the authority, if one is needed, decides by `access`, and returns its warnings.
@@ -228,7 +235,7 @@ fn decide(
         None if access.iter().any(AccessConfig::is_asked) => {
             let mailboxes = mailboxes.clone();
             let answer = move |ticket: Ticket, verdict| {
-                mailboxes.push_and_wake(ticket.shard, Mail::Verdict(connection_of(ticket), verdict));
+                mailboxes.push_and_wake(ticket.shard, Mail::Verdict(connection_of(ticket), Box::new(verdict)));
             };
             let (started, warnings) = Authority::start(access, clock::sources(clock), answer)?;
             *authority = Some(started);

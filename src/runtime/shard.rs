@@ -307,13 +307,13 @@ impl ShardDriver {
                     }
                     self.inbox.handled(weight);
                 }
-                Mail::Handover { socket, bytes, arrival, wrapped } => {
+                Mail::Handover(handover) => {
                     budget -= 1;
-                    self.handle_handover(socket, &bytes, arrival, wrapped);
+                    self.handle_handover(*handover);
                 }
                 Mail::Verdict(connection, verdict) => {
                     budget -= 1;
-                    self.shard.handle_verdict(connection, verdict, self.now);
+                    self.shard.handle_verdict(connection, *verdict, self.now);
                 }
                 Mail::Listen(listeners) => self.listen(*listeners),
                 Mail::Report(report) => {

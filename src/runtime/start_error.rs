@@ -15,6 +15,10 @@ use crate::storage::StorageError;
 pub enum StartError {
     #[error("no address to listen on: configure at least one")]
     NoListener,
+    #[error(
+        "nobody could come in at {0}, because nothing says who may: configure a method of authentication, or allow anonymous clients"
+    )]
+    AccessUndecided(String),
     #[error("{0} shards are not possible: choose 1 to {max}", max = limits::SHARDS_MAX)]
     ShardCount(usize),
     #[error("CPU {cpu} does not exist or this process may not use it: choose from {allowed}")]
@@ -67,6 +71,7 @@ impl StartError {
         matches!(
             self,
             Self::NoListener
+                | Self::AccessUndecided(_)
                 | Self::ShardCount(_)
                 | Self::Cpu { .. }
                 | Self::CpuCount { .. }

@@ -47,8 +47,14 @@ fn a_missing_file_and_bad_flags_are_configuration() {
     for (arguments, message) in [
         (vec!["--config", "/nonexistent/ringmq.toml"], "/nonexistent/ringmq.toml: cannot be read"),
         (vec!["--shards", "none"], "flag --shards: runtime.shards: \"none\" is not an integer"),
-        (vec!["--listen", "tls://127.0.0.1:1"], "flag --listen: listen: tls://"),
-        (vec!["--listen", "tcp://192.0.2.1:0"], "192.0.2.1:0 is not an address of this machine"),
+        (vec!["--listen", "http://127.0.0.1:1"], "flag --listen: listen: http://"),
+        (vec!["--listen", "tls://127.0.0.1:1"], "flag --listen: url: tls://127.0.0.1:1 has no certificate"),
+        (vec!["--listen", "tcp://0.0.0.0:1883"], "nothing says who may come in\n  help: add --password-file FILE"),
+        (
+            vec!["--password-file", "/nonexistent/users"],
+            "flag --password-file: access.password_file: /nonexistent/users",
+        ),
+        (vec!["--listen", "tcp://192.0.2.1:0", "--allow-anonymous"], "192.0.2.1:0 is not an address of this machine"),
         (vec!["--no-such-flag"], "unexpected argument"),
     ] {
         let outcome = run(&arguments);

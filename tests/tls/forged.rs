@@ -23,6 +23,9 @@ struct Keys {
     is_1_3: bool,
 }
 
+/// Type and content of a record that came back.
+type Answer = (u8, Vec<u8>);
+
 /// A client that is nothing but its keys.
 struct Forger {
     session: TlsSession,
@@ -49,8 +52,8 @@ impl Forger {
         Self { session, sending: keys(secrets.tx), receiving: keys(secrets.rx), plain: Vec::new() }
     }
 
-    /// Sends one record; what comes back, by type.
-    fn send(&mut self, kind: u8, payload: &[u8]) -> (Result<Received, TlsFailure>, Vec<(u8, Vec<u8>)>) {
+    /// Sends one record.
+    fn send(&mut self, kind: u8, payload: &[u8]) -> (Result<Received, TlsFailure>, Vec<Answer>) {
         let mut record = self.sending.seal(kind, payload);
         let mut out = Vec::new();
         let plain = &mut self.plain;
@@ -99,7 +102,7 @@ impl Keys {
         [&[kind, 3, 3], &size[..], &explicit, &sealed].concat()
     }
 
-    fn open(&mut self, record: &[u8]) -> (u8, Vec<u8>) {
+    fn open(&mut self, record: &[u8]) -> Answer {
         let explicit = if self.is_1_3 { 0 } else { 8 };
         let mut sealed = record[5 + explicit..].to_vec();
         let additional = self.additional_data(record[0], sealed.len() - if self.is_1_3 { 17 } else { 16 });
@@ -123,6 +126,24 @@ fn a_forged_record_is_a_record() {
         assert_eq!(forger.plain, b"hello");
         assert_eq!(forger.send(ALERT, &[1, 0]).0, Ok(Received::PeerClosed));
     }
+}
+
+#[test]
+fn a_message_in_several_records_does_not_hinder_sending() {
+    let mut forger = Forger::new(&TLS13);
+    // A key update without a request for one, byte by byte.
+    for byte in [24, 0, 0, 1] {
+        assert_eq!(forger.send(HANDSHAKE, &[byte]), (Ok(Received::Open), Vec::new()));
+        let mut out = Vec::new();
+        forger.session.send([&b"meanwhile"[..]], &mut out).unwrap();
+        assert_eq!(forger.receiving.open(&out), (APPLICATION_DATA, b"meanwhile".to_vec()));
+    }
+    assert_eq!(forger.send(HANDSHAKE, &[0]), (Ok(Received::Open), Vec::new()));
+    // Another kind of record in the middle of a message is forbidden (RFC 8446, section 5.1).
+    let mut forger = Forger::new(&TLS13);
+    forger.send(HANDSHAKE, &[24]).0.unwrap();
+    assert_eq!(forger.send(APPLICATION_DATA, b"x").0.unwrap_err().reason, TlsFailureReason::Protocol);
+    assert!(forger.plain.is_empty());
 }
 
 #[test]

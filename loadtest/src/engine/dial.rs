@@ -24,6 +24,7 @@ pub struct Client {
 #[derive(Clone, Debug)]
 pub struct DialOptions {
     pub address: SocketAddr,
+    /// What lies between the socket and MQTT.
     pub transport: Arc<Transport>,
     pub version: Version,
     pub session: Session,

@@ -64,7 +64,8 @@ pub enum TlsVersions {
 }
 
 /// What of a client's certificate becomes its name. A certificate that lacks it gives no name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CertificateIdentity {
     /// The subject's most specific common name.
     #[default]

@@ -33,14 +33,15 @@ pub struct Layers {
 pub const HEADROOM: usize = 32 * 1_024;
 
 impl Transport {
-    /// Reads the files that the arguments name. `host` is the name that the broker must have, unless there is another for that.
+    /// Reads the files that the arguments name. `host` is the name that the broker must have, unless there is another for that;
+    /// it and the port are what a WebSocket asks for.
     ///
     /// # Errors
     /// If a file cannot be read, or is not what it should be.
-    pub fn new(args: &TransportArgs, host: &str) -> anyhow::Result<Self> {
+    pub fn new(args: &TransportArgs, host: &str, port: u16) -> anyhow::Result<Self> {
         Ok(Self {
             tls: args.tls.then(|| tls::Connector::new(args, host)).transpose()?,
-            websocket: args.ws.then(|| websocket::Target::new(host, &args.path)),
+            websocket: args.ws.then(|| websocket::Target::new(host, port, &args.path)),
         })
     }
 

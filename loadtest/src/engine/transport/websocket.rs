@@ -58,11 +58,11 @@ const PING: u8 = 0x9;
 const PONG: u8 = 0xA;
 
 impl Target {
-    pub fn new(host: &str, path: &str) -> Self {
+    pub fn new(host: &str, port: u16, path: &str) -> Self {
         // An IPv6 address stands in brackets (RFC 3986 section 3.2.2).
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
         );
         Self { request: request.into_bytes() }
@@ -257,10 +257,10 @@ mod tests {
 
     /// One that was asked for, with a PINGREQ waiting.
     fn upgrading() -> WebSocket {
-        let (mut websocket, mut out) = (WebSocket::new(&Target::new("::1", "/mqtt")), Vec::new());
+        let (mut websocket, mut out) = (WebSocket::new(&Target::new("::1", 8080, "/mqtt")), Vec::new());
         websocket.encode(&[0xC0, 0], &mut out);
         let request = String::from_utf8(out).unwrap();
-        assert!(request.starts_with("GET /mqtt HTTP/1.1\r\nHost: [::1]\r\n") && request.ends_with("\r\n\r\n"));
+        assert!(request.starts_with("GET /mqtt HTTP/1.1\r\nHost: [::1]:8080\r\n") && request.ends_with("\r\n\r\n"));
         websocket
     }
 

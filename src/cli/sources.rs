@@ -1,0 +1,37 @@
+//! Where a command's configuration comes from.
+
+use std::path::Path;
+
+use crate::config::{self, ConfigError, Loaded, Sources};
+
+/// A file and the environment, or why the file cannot be read.
+pub fn with_file(path: Option<&Path>) -> Result<Sources, String> {
+    let mut sources = Sources { environment: environment(), ..Sources::default() };
+    if let Some(path) = path {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("ringmq: {}: cannot be read: {error}", path.display()))?;
+        sources.file = Some((path.to_owned(), text));
+        sources.directory = directory_of(path);
+    }
+    Ok(sources)
+}
+
+/// Loads, and looks whether the files that are named can be read; or tells all that is wrong.
+pub fn load(sources: &Sources) -> Result<Loaded, String> {
+    let loaded = config::load(sources).and_then(|loaded| match config::check_files(&loaded) {
+        mistakes if mistakes.is_empty() => Ok(loaded),
+        mistakes => Err(ConfigError { mistakes }),
+    });
+    loaded.map_err(|error| error.to_string())
+}
+
+/// The directory in which relative paths of a file start, such that it is the same wherever the result is read.
+fn directory_of(path: &Path) -> Option<std::path::PathBuf> {
+    std::path::absolute(path).ok()?.parent().map(Path::to_owned)
+}
+
+/// Variables of the process that are text; others cannot be ours.
+fn environment() -> Vec<(String, String)> {
+    let variables = std::env::vars_os();
+    variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
