@@ -119,12 +119,13 @@ fn thousandths(count: u64) -> i64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 
     fn meter(per_second: u64, burst: u64) -> Meter {
         let quotas = Quotas { messages: Some(Rate { per_second, burst }), ..Quotas::default() };
-        Meter::new(&quotas, 0).unwrap()
+        Meter::new(&quotas, 0).expect("there is a bound")
     }
 
     #[test]
@@ -161,7 +162,8 @@ mod tests {
     fn extremes_do_not_overflow() {
         for (per_second, burst) in [(0, 0), (u64::MAX, 0), (u64::MAX, u64::MAX), (1, u64::MAX)] {
             let rate = Some(Rate { per_second, burst });
-            let mut meter = Meter::new(&Quotas { messages: rate, bytes: rate, over: OverQuota::Pause }, 0).unwrap();
+            let quotas = Quotas { messages: rate, bytes: rate, over: OverQuota::Pause };
+            let mut meter = Meter::new(&quotas, 0).expect("there is a bound");
             for now in [0, 1, u64::MAX] {
                 meter.count_bytes(usize::MAX, now);
                 meter.count_message(now);
