@@ -100,6 +100,8 @@ const PUBCOMP: u8 = 0x70;
 
 /// Reason code of 5.0.
 pub const QUOTA_EXCEEDED: u8 = 0x97;
+/// Nobody could be found, or not in time, who decides on the client.
+const UNAVAILABLE: u8 = 0x88;
 /// CONNACK before 5.0.
 const SERVER_UNAVAILABLE: u8 = 3;
 /// SUBACK of 3.1.1.
@@ -367,7 +369,9 @@ impl Client {
         }
         if code != 0 {
             let refusal = if self.version.is_5() { QUOTA_EXCEEDED } else { SERVER_UNAVAILABLE };
-            return if code == refusal && history.refusals { Ok(()) } else { Err("CONNACK with a refusal".into()) };
+            let denial = if self.version.is_5() { UNAVAILABLE } else { SERVER_UNAVAILABLE };
+            let may_be = code == refusal && history.refusals || code == denial && history.denials;
+            return if may_be { Ok(()) } else { Err("CONNACK with a refusal".into()) };
         }
         if session_present && connection.clean_start {
             return Err("session present after a clean start".into());
