@@ -100,7 +100,7 @@ const PUBCOMP: u8 = 0x70;
 
 /// Reason code of 5.0.
 pub const QUOTA_EXCEEDED: u8 = 0x97;
-/// Nobody could be found, or not in time, who decides on the client.
+/// The same: nobody has decided on the client, or not in time.
 const UNAVAILABLE: u8 = 0x88;
 /// CONNACK before 5.0.
 const SERVER_UNAVAILABLE: u8 = 3;
