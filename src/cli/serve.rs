@@ -15,6 +15,9 @@ pub struct ServeOptions {
     /// Configuration file (TOML); ringmq.example.toml documents every key
     #[arg(short, long, value_name = "FILE", env = "RINGMQ_CONFIG")]
     config: Option<PathBuf>,
+    /// Configuration file of mosquitto; what has no equivalent is warned of. ringmq convert makes a file of RingMQ's own of it
+    #[arg(long, value_name = "FILE")]
+    mosquitto_conf: Option<PathBuf>,
     /// Address to listen on, such as tls://0.0.0.0:8883 (tcp, tls, ws, wss, or unix:///PATH); may be repeated, and replaces
     /// those of the file
     #[arg(short, long, value_name = "URL")]
@@ -114,6 +117,8 @@ fn announce(server: &Server) {
 /// Loads the configuration and starts the log; what is wrong is printed, and the exit code returned.
 fn configuration(options: &ServeOptions) -> Result<Config, ExitCode> {
     let mut sources = sources::with_file(options.config.as_deref())?;
+    let import = options.mosquitto_conf.as_deref().map(sources::mosquitto).transpose()?;
+    sources.written = import.as_ref().map(|import| import.written.clone());
     let mut flag = |flag, key, value: &Option<String>| {
         sources.flags.extend(value.iter().map(|value| (flag, key, value.clone())));
     };
@@ -132,6 +137,9 @@ fn configuration(options: &ServeOptions) -> Result<Config, ExitCode> {
     flag("--log-format", "log.format", &options.log_format);
     let loaded = sources::load(&sources)?;
     logging::start(&loaded.config.log);
+    for note in import.iter().flat_map(|import| &import.notes) {
+        tracing::warn!("{note}");
+    }
     for (variable, meant) in &loaded.doubtful_variables {
         tracing::warn!("environment variable {variable} is not read; was {meant} meant?");
     }

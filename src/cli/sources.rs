@@ -1,23 +1,25 @@
 //! Where a command's configuration comes from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::EXIT_CONFIGURATION;
+use crate::config::mosquitto::{self, Import, Machine};
 use crate::config::{self, ConfigError, Loaded, Sources};
 
 /// A file and the environment; a file that cannot be read is told, and the exit code returned.
 pub fn with_file(path: Option<&Path>) -> Result<Sources, ExitCode> {
     let mut sources = Sources { environment: environment(), ..Sources::default() };
     if let Some(path) = path {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            eprintln!("ringmq: {}: cannot be read: {error}", path.display());
-            ExitCode::from(EXIT_CONFIGURATION)
-        })?;
-        sources.file = Some((path.to_owned(), text));
+        sources.file = Some((path.to_owned(), read(path)?));
         sources.directory = directory_of(path);
     }
     Ok(sources)
+}
+
+/// What a mosquitto.conf says; a file that cannot be read is told, and the exit code returned.
+pub fn mosquitto(path: &Path) -> Result<Import, ExitCode> {
+    Ok(mosquitto::read(path, &read(path)?, Machine::here()))
 }
 
 /// Loads, and looks whether the files that are named can be read; what is wrong is told, and the exit code returned.
@@ -32,8 +34,15 @@ pub fn load(sources: &Sources) -> Result<Loaded, ExitCode> {
     })
 }
 
+fn read(path: &Path) -> Result<String, ExitCode> {
+    std::fs::read_to_string(path).map_err(|error| {
+        eprintln!("ringmq: {}: cannot be read: {error}", path.display());
+        ExitCode::from(EXIT_CONFIGURATION)
+    })
+}
+
 /// The directory in which relative paths of a file start, such that it is the same wherever the result is read.
-fn directory_of(path: &Path) -> Option<std::path::PathBuf> {
+fn directory_of(path: &Path) -> Option<PathBuf> {
     std::path::absolute(path).ok()?.parent().map(Path::to_owned)
 }
 
