@@ -1,15 +1,18 @@
 //! The command line: what can be said there, and who does it.
 //!
 //! `serve` (also without a command) runs the broker, `check-config` reads a configuration, `store` looks into a data
-//! directory, `pub` and `sub` are clients with the flags of mosquitto_pub and mosquitto_sub.
+//! directory, `passwd` writes password files, `pub` and `sub` are clients with the flags of mosquitto_pub and mosquitto_sub.
 
 mod check_config;
 mod client;
 mod client_options;
 mod format;
 mod logging;
+mod passwd;
+mod password_prompt;
 mod properties;
 mod publish;
+mod replace_file;
 mod serve;
 mod sources;
 mod store;
@@ -39,11 +42,13 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the broker (this is also what happens without a command)
-    Serve(serve::ServeOptions),
+    Serve(Box<serve::ServeOptions>),
     /// Say whether a configuration file is good, and show every key as it would be in force
     CheckConfig(check_config::CheckConfigOptions),
     /// Look into a data directory that no broker uses
     Store(store::StoreOptions),
+    /// Write a file with the passwords of users; the flags are those of mosquitto_passwd
+    Passwd(passwd::PasswdOptions),
     /// Publish messages; the flags are those of mosquitto_pub
     #[command(name = "pub", disable_help_flag = true)]
     Publish(Box<publish::PublishOptions>),
@@ -60,6 +65,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(options)) => serve::run(&options),
         Some(Command::CheckConfig(options)) => check_config::run(&options),
         Some(Command::Store(options)) => store::run(&options),
+        Some(Command::Passwd(options)) => passwd::run(options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Subscribe(options)) => subscribe::run(&options),
     }
