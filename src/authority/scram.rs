@@ -11,6 +11,7 @@
 //! It costs a shard a few microseconds, because the work of hashing is the client's.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -106,6 +107,12 @@ impl Scram {
     fn file(&self, listener: ListenerId) -> Option<Arc<ScramFile>> {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
         files.get(usize::from(listener.0))?.clone()
+    }
+}
+
+impl fmt::Debug for Scram {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Scram")
     }
 }
 
