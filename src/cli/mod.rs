@@ -41,7 +41,7 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the broker (this is also what happens without a command)
-    Serve(serve::ServeOptions),
+    Serve(Box<serve::ServeOptions>),
     /// Say whether a configuration file is good, and show every key as it would be in force
     CheckConfig(check_config::CheckConfigOptions),
     /// Make a configuration of a mosquitto.conf, and say what has no equivalent
