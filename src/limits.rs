@@ -18,6 +18,15 @@ pub const HANDSHAKE_TIME_MAX_MS_DEFAULT: u64 = 10_000;
 /// included, and small enough that a crowd of strangers cannot fill the memory.
 pub const CONNECT_SIZE_MAX_DEFAULT: u32 = 128 * 1024;
 
+/// Bytes of a user name: each connection keeps its own, and a name is no place for a document.
+pub const USER_NAME_LENGTH_MAX: usize = 4_096;
+
+/// Characters of a name that a stranger has given that go into the log.
+pub const LOGGED_NAME_LENGTH_MAX: usize = 256;
+
+/// Bytes that may still come from a connection after it was said not to read it: all of a shard's receive buffers.
+pub const RECEIVED_WHILE_PAUSED_MAX: usize = 4 << 20;
+
 /// Messages of QoS 1 and 2 that the server sends to one client without an acknowledgement.
 pub const IN_FLIGHT_MAX_DEFAULT: u16 = 1_024;
 
@@ -82,6 +91,13 @@ pub const SHARED_PAYLOAD_MIN: usize = 4_096;
 /// Times that a message of a shared subscription may travel on because its shard had no member any more.
 pub const SHARED_HOPS_MAX: u8 = 4;
 
+/// Members of a shared subscription that are asked when the one that was chosen may not read the message: each is a walk along
+/// its rules.
+pub const SHARED_READERS_ASKED_MAX: usize = 64;
+
+/// A client that has sent more than it may is not read for so long at least, in milliseconds: each time costs system calls.
+pub const QUOTA_PAUSE_MIN_MS: u64 = 10;
+
 /// Events that wait for the log; further ones are counted only.
 pub const EVENTS_MAX: usize = 1_024;
 
@@ -135,6 +151,16 @@ pub const DESCRIPTORS_PER_SHARD: usize = 24;
 /// Locked memory that the executor demands, and what each shard's three executor rings register, in bytes.
 pub const LOCKED_MEMORY_MIN: u64 = 512 * 1024;
 pub const LOCKED_MEMORY_PER_SHARD: u64 = 3 * 64 * 1024;
+
+/// Bytes that TLS and WebSocket may have to say to a peer that does not read, such as answers to its pings.
+pub const LAYER_OUTPUT_MAX: usize = 64 * 1024;
+
+/// Buffers for encrypted output that a shard keeps for the next one, and the largest of them in bytes.
+pub const SPARE_SEALED_MAX: usize = 64;
+pub const SPARE_SEALED_SIZE_MAX: usize = 64 * 1024;
+
+/// Bytes of a file with access rules: half a million rules.
+pub const ACL_FILE_SIZE_MAX: u64 = 32 << 20;
 
 /// Log lines of one kind that a shard writes in a second; further ones are counted.
 pub const LOG_LINES_PER_SECOND: u32 = 20;
@@ -225,6 +251,88 @@ pub const TLS_PEER_NAME_SIZE_MAX: usize = 1_024;
 
 /// Sessions that a listener keeps for resumption, if it keeps them itself: some 10 MB.
 pub const TLS_CACHED_SESSIONS_MAX_DEFAULT: usize = 32_768;
+/// Bytes of the request that opens a WebSocket: the bound of most HTTP servers. Cookies of a browser are the largest part.
+pub const WEBSOCKET_REQUEST_MAX: usize = 8 * 1024;
+
+/// Header fields of that request: a browser behind two proxies sends about 25.
+pub const WEBSOCKET_REQUEST_FIELDS_MAX: usize = 64;
+
+/// Bytes of pongs that wait for one client, beyond which its pings get no answer: a client that sends pings and does not read
+/// holds this much, and one that reads never comes near.
+pub const WEBSOCKET_PONGS_MAX: usize = 4 * 1024;
+
+/// Data frames without payload that a client may send in a row: they carry no MQTT, so nothing else counts them.
+pub const WEBSOCKET_EMPTY_FRAMES_MAX: u16 = 1_024;
+
+/// Bytes of a PROXY header of version 2, signature included: the longest addresses (216), and the longest server name, unique
+/// identifier and certificate name take 1 KiB. The format allows 64 KiB, before anything is known of the peer.
+pub const PROXY_HEADER_MAX: usize = 4 * 1024;
+/// Logins that wait to be decided, all together: a crowd of 16,384 that comes back at once is normal, and at 10 µs each (kept
+/// logins) it is served in a sixth of a second. More are answered with 0x89 (Server busy).
+pub const LOGINS_WAITING_MAX: usize = 16_384;
+
+/// Bytes that waiting logins may hold: a CONNECT may bring 128 KiB, and 16,384 of those must not take two GiB.
+pub const LOGINS_WAITING_BYTES_MAX: usize = 64 << 20;
+
+/// What a waiting login counts for besides its texts, in bytes.
+pub const LOGIN_WEIGHT: usize = 256;
+
+/// Logins that wait for a slow method (a hash, another program): what is behind these would wait longer than a handshake
+/// may take even at 2 ms each. The last of the longest line gives way.
+pub const LOGIN_LINE_MAX: usize = 4_096;
+
+/// A login that has waited this long is not decided any more, in milliseconds: its client has been given up.
+pub const LOGIN_WAIT_MAX_MS: u64 = HANDSHAKE_TIME_MAX_MS_DEFAULT;
+
+/// Threads that hash passwords: each takes 47 MB and a whole CPU while it hashes with argon2id.
+pub const HASH_THREADS: usize = 2;
+
+/// What hashing threads add to their nice value (nice(2)): with 10 a busy shard gets nine times their CPU time.
+pub const HASH_THREADS_NICE: i32 = 10;
+
+/// Threads that ask over HTTP: they only wait, 5 ms each is 1,600 logins a second.
+pub const HTTP_THREADS: usize = 8;
+
+/// Decided logins that are kept, per kind: 100 bytes each without rules.
+pub const LOGINS_KEPT_MAX: usize = 65_536;
+
+/// Time for which a verified password is kept, in milliseconds. A changed file is read by a reload, and that drops all of
+/// them; the bound is for what is not seen to change.
+pub const VERIFIED_LOGIN_TIME_MS: u64 = 3_600_000;
+
+/// Bytes of a file with passwords or credentials: a million users.
+pub const PASSWORD_FILE_SIZE_MAX: u64 = 256 << 20;
+
+/// Bytes of a file with a key, a secret or certificates.
+pub const KEY_FILE_SIZE_MAX: u64 = 4 << 20;
+
+/// Bytes of a user name in a file: what MQTT can express.
+pub const USER_NAME_SIZE_MAX: usize = 65_535;
+
+/// What a line of a password file may demand of argon2, in KiB and passes: a quarter of a GiB, and about two seconds.
+pub const ARGON2_MEMORY_KIB_MAX: u32 = 262_144;
+pub const ARGON2_PASSES_MAX: u32 = 64;
+pub const ARGON2_WORK_MAX: u64 = 4 * ARGON2_MEMORY_KIB_MAX as u64;
+pub const ARGON2_LANES_MAX: u32 = 16;
+
+/// What a line of a password file may demand of PBKDF2: about two seconds.
+pub const PBKDF2_ITERATIONS_MAX: u32 = 5_000_000;
+
+/// Bytes of a salt and of a hash in a password file: mosquitto's are 12 and 64.
+pub const PASSWORD_SALT_SIZE_MAX: usize = 64;
+pub const PASSWORD_HASH_SIZE_MAX: usize = 64;
+
+/// Bytes of a token: what an HTTP server takes in a header, with room for rules.
+pub const TOKEN_SIZE_MAX: usize = 16 * 1024;
+
+/// Access rules that come with one decision.
+pub const RULES_OF_GRANT_MAX: usize = 1_024;
+
+/// Bytes of an answer over HTTP.
+pub const HTTP_ANSWER_SIZE_MAX: u64 = 256 * 1024;
+
+/// Bytes of one message of a SCRAM exchange: names and nonces, RFC 5802 sets no bound.
+pub const SCRAM_MESSAGE_SIZE_MAX: usize = 4_096;
 
 const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
 const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);
@@ -232,10 +340,15 @@ const _: () = assert!(IN_FLIGHT_MAX_DEFAULT as usize <= PACKET_ID_SPAN_MAX);
 const _: () = assert!(PACKET_SIZE_MAX_DEFAULT <= PACKET_SIZE_PROTOCOL_MAX);
 const _: () = assert!(OUTPUT_HIGH_WATER < QUEUED_BYTES_MAX_DEFAULT);
 const _: () = assert!(QUEUED_BYTES_MAX_DEFAULT < SHARD_BYTES_MAX_DEFAULT);
+// The largest control frame fits: a ping of 125 bytes is answered.
+const _: () = assert!(WEBSOCKET_PONGS_MAX >= 127);
 const _: () = assert!(RECEIVE_BUFFERS_DEFAULT.is_power_of_two());
+const _: () =
+    assert!(RECEIVE_BUFFERS_DEFAULT as usize * RECEIVE_BUFFER_SIZE_DEFAULT as usize <= RECEIVED_WHILE_PAUSED_MAX);
 const _: () = assert!(EXECUTOR_TURN_INTERVAL_MS < QUIET_AFTER_MS);
 const _: () = assert!(
     STORE_SEGMENT_SIZE_MIN <= STORE_SEGMENT_SIZE_DEFAULT && STORE_SEGMENT_SIZE_DEFAULT <= STORE_SEGMENT_SIZE_MAX
 );
 const _: () = assert!(STORE_SEGMENTS_MIN * STORE_SEGMENT_SIZE_DEFAULT <= STORE_SIZE_MAX_DEFAULT);
 const _: () = assert!(STORE_GROUP_BYTES_MAX * 2 <= STORE_BACKLOG_MAX);
+const _: () = assert!(LOGIN_LINE_MAX < LOGINS_WAITING_MAX);

@@ -8,6 +8,8 @@ mod retained;
 mod route;
 mod session;
 mod timers;
+mod tls;
+mod websocket;
 
 use std::time::Duration;
 
@@ -34,5 +36,7 @@ fn main() {
     fan_out::bench(&mut criterion);
     mailbox::bench(&mut criterion);
     timers::bench(&mut criterion);
+    tls::bench(&mut criterion);
+    websocket::bench(&mut criterion);
     criterion.final_summary();
 }

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
+use ringmq::access::{Address, ListenerId};
 use ringmq::broker::{ConnectionId, Incoming, Millis, Settings, Shard};
 use ringmq::routing::ShardIndex;
 
@@ -36,7 +37,14 @@ impl Broker for OneShard {
     fn open(&mut self) -> u32 {
         let transport = self.connections.len() as u32;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
-        let id = self.shard.handle_connected(Incoming { transport, address, over_limit: false }, NOW);
+        let incoming = Incoming {
+            transport,
+            address: Address::Ip(address),
+            listener: ListenerId::default(),
+            certificate: None,
+            over_limit: false,
+        };
+        let id = self.shard.handle_connected(incoming, NOW);
         self.connections.push(id);
         transport
     }

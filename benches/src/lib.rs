@@ -7,6 +7,7 @@ pub mod filters;
 pub mod naive;
 pub mod packets;
 pub mod steps;
+pub mod websocket;
 
 /// A number that looks random, the same in every run (the finalizer of SplitMix64).
 pub fn scatter(number: u64) -> u64 {

@@ -9,6 +9,7 @@ use ringmq::broker::timer_wheel::TimerWheel;
 use ringmq::broker::{Millis, PeerMessage};
 use ringmq::codec::encode::{self, AckKind, PublishHead};
 use ringmq::codec::{Packet, Qos, Version, decode, frame};
+use ringmq::net::websocket::{Handshake, Progress, WebSocket, WebSocketConfig};
 use ringmq::routing::{Matches, RetainedTree, Search, ShardIndex};
 use ringmq::runtime::mailbox::{Mail, Mailboxes};
 
@@ -17,6 +18,7 @@ use crate::clients::Clients;
 use crate::filters::{self, ALARM, ALARMED, Kind};
 use crate::packets::{self, PAYLOAD, TOPIC};
 use crate::scatter;
+use crate::websocket::{FRAME_PAYLOAD, REQUEST, messages};
 
 /// One thing that the broker does.
 pub struct Step {
@@ -39,7 +41,7 @@ const MANY: u32 = 10_000;
 /// Messages of one batch between shards.
 const BATCH: u32 = 8;
 
-pub const STEPS: [Step; 26] = [
+pub const STEPS: [Step; 29] = [
     step("decode_publish_qos0_v3", 1, |rounds| {
         decode_publish(rounds, Version::V3_1_1, &packets::publish(Version::V3_1_1, Qos::AtMostOnce, TOPIC, &PAYLOAD));
     }),
@@ -90,6 +92,9 @@ pub const STEPS: [Step; 26] = [
     step("retained_plus_per_message", 10, search_retained),
     step("timer_again", 1, timer_again),
     step("mailbox_batch", 1, mailbox_batch),
+    step("websocket_message", 1, |rounds| receive_websocket(rounds, 1)),
+    step("websocket_message_of_64", SMALL_FRAMES, |rounds| receive_websocket(rounds, SMALL_FRAMES)),
+    step("websocket_handshake", 1, open_websocket),
 ];
 
 /// Frames and packets of one buffer, `rounds` times.
@@ -292,6 +297,25 @@ fn mailbox_batch(rounds: u32) {
         inboxes[0].handled(count_of(&mail));
     }
     assert_eq!(mailboxes.queued(0), 0);
+}
+
+/// Chunks of so many messages of 64 bytes.
+fn receive_websocket(rounds: u32, count: u32) {
+    let frames = messages(count);
+    let (mut socket, mut out, mut buffer) = (WebSocket::default(), Vec::new(), frames.clone());
+    for _ in 0..rounds {
+        buffer.copy_from_slice(&frames);
+        let received = socket.receive(black_box(&mut buffer), &mut out);
+        assert_eq!(black_box(received.plain).len(), count as usize * FRAME_PAYLOAD);
+    }
+}
+
+fn open_websocket(rounds: u32) {
+    let config = WebSocketConfig::default();
+    for _ in 0..rounds {
+        let progress = Handshake::default().receive(&config, black_box(REQUEST));
+        assert!(matches!(black_box(progress), Progress::Accepted(accepted) if accepted.consumed == REQUEST.len()));
+    }
 }
 
 #[cfg(test)]

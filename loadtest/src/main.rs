@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         }
         Command::Idle(args) => scenario::idle::run(args),
         Command::Connect(args) => scenario::connect::run(args),
+        Command::Handshakes(args) => scenario::handshakes::run(args),
         Command::Storm(args) => scenario::storm::run(args),
         Command::Subscriptions(args) => scenario::subscriptions::run(args),
         Command::Retained(args) => scenario::retained::run(args),

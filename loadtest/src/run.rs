@@ -4,6 +4,7 @@ use crate::cli::{LoadArgs, TargetArgs};
 use crate::engine::dial::{Client, DialOptions, dial};
 use crate::engine::link::Link;
 use crate::engine::plan::Group;
+use crate::engine::transport::Transport;
 use crate::engine::worker::{Counts, Outcome, Pace, Progress, Timeline, Traffic, Worker};
 use crate::faults::Faults;
 use crate::measure::hdr_log::HdrFile;
@@ -13,6 +14,7 @@ use crate::report::{Report, write_files};
 use crate::watch::{BrokerBefore, Measured, Watch};
 use anyhow::Context;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -138,6 +140,7 @@ pub fn dial_options(
 ) -> anyhow::Result<DialOptions> {
     Ok(DialOptions {
         address: resolve(&target.host, target.port)?,
+        transport: Arc::new(Transport::new(&target.transport, &target.host, target.port)?),
         version: target.mqtt,
         session: Session::Clean,
         qos,
@@ -150,7 +153,7 @@ pub fn dial_options(
 }
 
 /// Few connections are left to the kernel; beyond some thousands its search for free ports is slow.
-fn default_source_addresses(connections: usize) -> u32 {
+pub fn default_source_addresses(connections: usize) -> u32 {
     if connections <= 1_000 { 0 } else { 1 + connections as u32 / 20_000 }
 }
 

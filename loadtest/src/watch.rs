@@ -294,7 +294,7 @@ fn generator_report(first: &Reading, last: &Reading, threads: usize) -> Generato
 }
 
 /// A thread that always has work limits the rate, unless a thread of the broker has as much: then both are at their limit.
-fn was_bottleneck(busiest_thread: f64, broker_busiest_thread: Option<f64>) -> bool {
+pub fn was_bottleneck(busiest_thread: f64, broker_busiest_thread: Option<f64>) -> bool {
     busiest_thread > BUSY && broker_busiest_thread.is_none_or(|broker| broker < BUSY)
 }
 

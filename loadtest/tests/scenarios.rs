@@ -262,7 +262,7 @@ fn each_scenario_writes_the_files_it_offers() {
         (&site[..], true, Some("time_series")),
         (SLOW, true, Some("time_series")),
         (SOAK, true, Some("samples")),
-        (&storm, false, Some("time_series")),
+        (&storm, true, Some("time_series")),
         (DURABLE, true, Some("time_series")),
         (connect, false, None),
         (SUBSCRIPTIONS, false, None),

@@ -1,4 +1,7 @@
 //! Who may publish and subscribe to what: rules in the meaning of mosquitto's ACL files.
+//!
+//! A deny wins over whatever other rules give, also over those of another list; what no rule gives is denied. Topics that begin
+//! with `$` are matched only by rules that name their first level.
 
 /// What a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +13,8 @@ pub enum Permission {
     Deny,
 }
 
-/// One rule: a topic filter, and what it gives. In the filter `%u` stands for the user name and `%c` for the client id.
+/// One rule: a topic filter, and what it gives. In patterns, and in rules that come with a decision, `%u` in the filter stands
+/// for the user name and `%c` for the client id; elsewhere they are characters like others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     pub permission: Permission,

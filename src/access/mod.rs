@@ -2,12 +2,19 @@
 //! thing that a program which embeds the broker brings with it.
 
 pub mod acl;
+mod acl_file;
 pub mod login;
+mod permissions;
 pub mod policy;
+mod recent;
+mod rule_tree;
+mod template;
 
 use crate::codec::ReasonCode;
 
+pub use acl_file::{AclError, parse_acl_file};
 pub use login::{Address, Denial, Grant, ListenerId, Login, Password, Verdict};
+pub use permissions::{CompiledRules, Permissions, Readable};
 pub use policy::{AccessRules, ListenerPolicy, OverQuota, Quotas, Rate};
 
 /// A method of enhanced authentication, known by the name that a client gives in Authentication Method.
@@ -17,6 +24,11 @@ pub trait AuthenticationMethod {
 
     /// A new exchange, for one client that connects or re-authenticates.
     fn begin(&self, client_id: &str, user_name: Option<&str>) -> Box<dyn AuthenticationExchange>;
+
+    /// Clients of this listener may use it.
+    fn serves(&self, _listener: ListenerId) -> bool {
+        true
+    }
 }
 
 /// One exchange under way; it dies with the connection.
@@ -30,8 +42,14 @@ pub trait AuthenticationExchange {
 pub enum AuthenticationStep {
     /// AUTH with 0x18 (Continue authentication) and this data.
     Continue(Vec<u8>),
-    /// The client is who it says; the data goes into the CONNACK or the final AUTH.
-    Success(Option<Vec<u8>>),
+    /// The client is who it says.
+    Success {
+        /// The name that the exchange has proved, `%u` of the access rules; a client without one is anonymous to them. A
+        /// re-authentication must prove the same.
+        user_name: Option<Box<str>>,
+        /// Goes into the CONNACK or the final AUTH.
+        data: Option<Vec<u8>>,
+    },
     /// Refused: CONNACK or DISCONNECT with this code.
     Failure(ReasonCode),
 }

@@ -2,11 +2,11 @@
 
 use super::connect::Refused;
 use super::{CloseReason, ConnectionId, Shard};
-use crate::access::{AuthenticationExchange, AuthenticationStep};
+use crate::access::{AuthenticationExchange, AuthenticationStep, Grant};
 use crate::codec::encode;
 use crate::codec::frame::Frame;
-use crate::codec::{Auth, Connect, Packet, ReasonCode, UserProperties, Version, Violation, decode};
-use crate::connection::{Authentication, Phase};
+use crate::codec::{Auth, Connect, ReasonCode, UserProperties, Violation};
+use crate::connection::{Authentication, Connection, Phase};
 use crate::routing::SessionKey;
 
 impl Shard {
@@ -18,16 +18,18 @@ impl Shard {
         method: &str,
         frame: Frame<'_>,
     ) {
-        let known = self.authentication_methods.iter().find(|known| known.name() == method);
-        let Some(known) = known else {
+        let Some(listener) = self.connection(id).map(|connection| connection.listener) else { return };
+        let mut methods = self.authentication_methods.iter();
+        let Some(known) = methods.find(|known| known.name() == method && known.serves(listener)) else {
             let why = "the server does not know this authentication method";
             return self.refuse(id, Refused { reason: ReasonCode::BadAuthenticationMethod, why });
         };
         let exchange = known.begin(packet.client_id, packet.user_name);
         let Some(connection) = self.connection_mut(id) else { return };
         connection.phase = Phase::Authenticating;
-        let connect = frame.body.to_vec();
-        connection.authentication = Some(Box::new(Authentication { method: method.into(), exchange: None, connect }));
+        let identity = connection.identity.get_or_insert_default();
+        identity.authentication = Some(Authentication { method: method.into(), exchange: None });
+        self.hold_connect(id, frame);
         self.step(id, exchange, packet.properties.authentication_data);
     }
 
@@ -56,7 +58,7 @@ impl Shard {
         packet: &Auth<'_>,
     ) -> Result<Box<dyn AuthenticationExchange>, Violation> {
         let connection = self.connection(id).ok_or(Violation::AuthUnexpected)?;
-        let authentication = connection.authentication.as_ref().ok_or(Violation::AuthUnexpected)?;
+        let authentication = connection.authentication().ok_or(Violation::AuthUnexpected)?;
         if packet.method != Some(&authentication.method) {
             return Err(Violation::AuthenticationMethodChanged);
         }
@@ -75,7 +77,7 @@ impl Shard {
         expected: ReasonCode,
     ) -> Result<Box<dyn AuthenticationExchange>, Violation> {
         let connection = self.connection_mut(id).ok_or(Violation::AuthUnexpected)?;
-        let authentication = connection.authentication.as_mut().ok_or(Violation::AuthUnexpected)?;
+        let authentication = connection.authentication_mut().ok_or(Violation::AuthUnexpected)?;
         if packet.method != Some(&authentication.method) {
             return Err(Violation::AuthenticationMethodChanged);
         }
@@ -91,15 +93,21 @@ impl Shard {
         let is_connected = matches!(connection.phase, Phase::Open(_));
         match step {
             AuthenticationStep::Continue(data) => {
-                if let Some(authentication) = &mut connection.authentication {
+                if let Some(authentication) = connection.authentication_mut() {
                     authentication.exchange = Some(exchange);
                 }
                 self.write_auth(id, ReasonCode::ContinueAuthentication, Some(&data));
             }
-            AuthenticationStep::Success(data) if is_connected => {
+            AuthenticationStep::Success { user_name, data } if is_connected => {
+                if connection.identity.as_ref().and_then(|it| it.proved.as_deref()) != user_name.as_deref() {
+                    let why = "re-authentication must not change the user";
+                    return self.close(id, CloseReason::ByServer(ReasonCode::NotAuthorized), Some(why));
+                }
                 self.write_auth(id, ReasonCode::Success, data.as_deref());
             }
-            AuthenticationStep::Success(data) => self.finish_authentication(id, data.as_deref()),
+            AuthenticationStep::Success { user_name, data } => {
+                self.finish_authentication(id, user_name, data.as_deref());
+            }
             AuthenticationStep::Failure(reason) if is_connected => {
                 self.close(id, CloseReason::ByServer(reason), Some("re-authentication failed"));
             }
@@ -110,24 +118,21 @@ impl Shard {
     }
 
     /// The exchange before CONNACK has ended well: the CONNECT that waited for it goes on.
-    fn finish_authentication(&mut self, id: ConnectionId, data: Option<&[u8]>) {
-        const CONNECT: u8 = 0x10;
-        let Some(authentication) = self.connection_mut(id).and_then(|connection| connection.authentication.as_mut())
-        else {
-            return;
-        };
-        let body = std::mem::take(&mut authentication.connect);
-        let frame = Frame { first_byte: CONNECT, body: &body };
-        match decode::decode(frame, Version::V5_0) {
-            Ok(Packet::Connect(packet)) => self.admit(id, &packet, data),
-            Ok(_) => self.fail(id, Violation::AuthUnexpected),
-            Err(violation) => self.fail(id, violation),
-        }
+    fn finish_authentication(&mut self, id: ConnectionId, user_name: Option<Box<str>>, data: Option<&[u8]>) {
+        let Some(connection) = self.connection_mut(id) else { return };
+        let listener = connection.listener;
+        let Some(identity) = connection.identity.as_mut() else { return };
+        identity.proved.clone_from(&user_name);
+        let certificate = identity.certificate.clone();
+        let is_user = self.listener(listener).policy.certificate_is_user;
+        let user_name = certificate.filter(|_| is_user).or(user_name);
+        self.resume_connect(id, |shard, packet| {
+            shard.let_in(id, packet, Grant { user_name, ..Grant::default() }, data);
+        });
     }
 
     fn write_auth(&mut self, id: ConnectionId, reason: ReasonCode, data: Option<&[u8]>) {
-        let method =
-            self.connection(id).and_then(|connection| connection.authentication.as_ref()).map(|a| a.method.clone());
+        let method = self.connection(id).and_then(Connection::authentication).map(|known| known.method.clone());
         self.write(id, |connection, out| {
             let user_properties = UserProperties::default();
             let packet = Auth { reason, method: method.as_deref(), data, reason_string: None, user_properties };

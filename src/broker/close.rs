@@ -70,7 +70,10 @@ impl Shard {
         let code = match reason {
             CloseReason::ByServer(code) => Some(code),
             CloseReason::Violation(violation) => Some(violation.reason()),
-            CloseReason::ByClient(_) | CloseReason::ConnectionLost | CloseReason::HandshakeTimeout => None,
+            CloseReason::ByClient(_)
+            | CloseReason::Denied(_)
+            | CloseReason::ConnectionLost
+            | CloseReason::HandshakeTimeout => None,
         };
         if let (Some(code), Some(_), Version::V5_0) = (code, session, version) {
             let packet = Disconnect {
@@ -82,8 +85,10 @@ impl Shard {
             };
             self.write(id, |connection, out| encode::disconnect(out, version, &packet, connection.packet_size_max));
         }
-        let client_id = self.client_id_of(id);
-        self.report_closed(id, client_id, reason);
+        if !matches!(reason, CloseReason::Denied(_)) {
+            let client_id = self.client_id_of(id);
+            self.report_closed(id, client_id, reason);
+        }
         self.begin_closing(id);
         if let Some(session) = session {
             self.detach(session);
@@ -99,14 +104,15 @@ impl Shard {
         let timer = self.wheel.insert(self.now + LINGER_MS, TimerKey::connection(id));
         let Some(connection) = self.connection_mut(id) else { return };
         connection.phase = Phase::Closing;
+        connection.is_halted = true;
         let partial = std::mem::take(&mut connection.partial);
         connection.aliases_in = None;
         connection.aliases_out = None;
-        connection.authentication = None;
+        let held = connection.identity.take().map_or(0, |identity| identity.held_bytes());
         if let Some(earlier) = connection.timer.replace(timer) {
             self.wheel.cancel(earlier);
         }
-        self.held_bytes -= partial.size();
+        self.held_bytes -= partial.size() + held;
     }
 
     /// Closes the connections that could not be sent an answer for its size.

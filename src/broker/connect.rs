@@ -28,19 +28,20 @@ impl Shard {
         connection.bridge = packet.bridge;
         connection.packet_size_max = packet.properties.packet_size_max.unwrap_or(u32::MAX);
         connection.problem_information = packet.properties.request_problem_information.unwrap_or(true);
-        let over_limit = connection.over_limit;
+        let over_limit = connection.identity.as_ref().is_some_and(|identity| identity.over_limit);
         if let Err(refused) = self.check_connect(packet, over_limit) {
             return self.refuse(id, refused);
         }
         match packet.properties.authentication_method {
             Some(method) => self.begin_authentication(id, packet, method, frame),
-            None => self.admit(id, packet, None),
+            None => self.log_in(id, packet, frame),
         }
     }
 
     fn check_connect(&mut self, packet: &Connect<'_>, over_limit: bool) -> Result<(), Refused> {
         if self.shutting_down {
-            return Err(Refused { reason: ReasonCode::ServerShuttingDown, why: "the server is shutting down" });
+            // 0x8B is no reason of a CONNACK (section 3.2.2.2).
+            return Err(Refused { reason: ReasonCode::ServerUnavailable, why: "the server is shutting down" });
         }
         if over_limit {
             self.count_bound(packet.client_id, "runtime.connections_max");
@@ -150,7 +151,7 @@ impl Shard {
             connection.phase = Phase::Open(key);
             let receive_maximum = packet.properties.receive_maximum.unwrap_or(u16::MAX);
             connection.send_window = receive_maximum.min(settings.in_flight_max);
-            connection.silence_max_ms = u32::from(keep_alive_s) * 1_500;
+            connection.keep_alive_s = keep_alive_s;
             let aliases = packet.properties.topic_alias_max.unwrap_or(0).min(settings.topic_alias_out_max);
             connection.aliases_out = (aliases > 0).then(|| Box::new(AliasesOut::new(aliases, settings.hash_seed)));
             connection.timer.take()
@@ -158,7 +159,9 @@ impl Shard {
         if let Some(timer) = timer {
             self.wheel.cancel(timer);
         }
-        self.arm_keep_alive(id);
+        self.arm_connection_timer(id);
+        self.grant_permissions(id, key);
+        self.install_meter(id);
         self.keep_session(key);
         // A client that comes back must reach what waits for it also while the store does not accept.
         if self.durability.accepting || !session_present {
@@ -171,7 +174,17 @@ impl Shard {
         if let Some(connection) = self.connection(id) {
             let (address, version) = (connection.address(), connection.version);
             let (client_id, clean_start) = (client_id.to_owned(), packet.clean_start);
-            self.event(Event::Connected { client_id, address, version, clean_start, session_present, keep_alive_s });
+            let user_name = connection.identity.as_ref().and_then(|identity| identity.user_name.as_deref());
+            let user_name = user_name.map(str::to_owned);
+            self.event(Event::Connected {
+                client_id,
+                address,
+                user_name,
+                version,
+                clean_start,
+                session_present,
+                keep_alive_s,
+            });
         }
         self.return_to_groups(key);
         self.pump(key);
@@ -291,7 +304,7 @@ impl Shard {
         self.close(id, CloseReason::Violation(violation), None);
     }
 
-    fn write_refusal(&mut self, id: ConnectionId, reason: ReasonCode, why: &str) {
+    pub(super) fn write_refusal(&mut self, id: ConnectionId, reason: ReasonCode, why: &str) {
         let properties = ConnAckProperties { reason_string: Some(why), ..ConnAckProperties::default() };
         let connack = ConnAck { session_present: false, reason, properties };
         let is_told = |version| version == Version::V5_0 || reason.connect_return_code().is_some();

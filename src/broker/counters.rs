@@ -1,6 +1,7 @@
 //! What one shard counts. Plain numbers; who wants the sum over shards adds them up.
 
 use super::DropReason;
+use crate::access::Denial;
 
 /// Counters since the shard's start, but for those that are said to be levels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Counters {
     pub bytes_sent: u64,
     pub connects_accepted: u64,
     pub connects_refused: u64,
+    /// Those of them that were not let in, by [`Denial`].
+    pub denied: [u64; Denial::ALL.len()],
     /// Connections ended because the client broke the protocol.
     pub violations: u64,
     pub keep_alive_timeouts: u64,
@@ -21,6 +24,8 @@ pub struct Counters {
     pub sessions_expired: u64,
     /// Publishes, subscriptions, sessions refused because a configured bound was reached.
     pub bounds_reached: u64,
+    /// Times that a client began to send more than it may.
+    pub quota_episodes: u64,
     /// Events that did not fit in the queue to the log.
     pub events_suppressed: u64,
     /// Retained copies not sent because the same publish was delivered live.
@@ -43,5 +48,10 @@ impl Counters {
     /// Messages not delivered for this reason.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         self.dropped[reason as usize]
+    }
+
+    /// Clients not let in for this reason.
+    pub fn denied(&self, denial: Denial) -> u64 {
+        self.denied[denial as usize]
     }
 }

@@ -55,6 +55,9 @@ impl Shard {
     /// Sends now if nothing that must come first is waiting, and the client takes what it is sent; queues otherwise.
     pub(super) fn send_or_queue(&mut self, key: SessionKey, publication: &Publication<'_>, terms: Terms<'_>) {
         let Some(session) = self.sessions.get_mut(key.0) else { return };
+        if !session.may_receive(publication.topic) {
+            return self.count_unreadable();
+        }
         let Some(id) = session.connection else {
             if terms.qos == Qos::AtMostOnce && !self.settings.queue_qos0 {
                 return self.count_drop(Some(key), DropReason::ReceiverAway);
@@ -238,7 +241,19 @@ impl Shard {
                 Next::PubRel(packet_id) => {
                     self.write(id, |_, out| encode::ack_success(out, AckKind::PubRel, packet_id));
                 }
+                // The client may have a QoS 2 message that was sent: its packet identifier must not become another's.
+                Next::Unsent(packet_id, delivery, again)
+                    if (!again || delivery.qos < Qos::ExactlyOnce) && !self.may_still_receive(key, &delivery) =>
+                {
+                    self.settle(key, packet_id);
+                    self.count_unreadable();
+                }
                 Next::Unsent(packet_id, delivery, again) => self.send_delivery(key, id, &delivery, packet_id, again),
+                Next::Queued(delivery) if !self.may_still_receive(key, &delivery) => {
+                    self.held_bytes -= delivery.message.release();
+                    self.forget_entry(key, delivery.entry);
+                    self.count_unreadable();
+                }
                 Next::Queued(delivery) => {
                     let packet_id = match delivery.qos {
                         Qos::AtMostOnce => {
@@ -262,6 +277,10 @@ impl Shard {
         if has_replays {
             self.advance_replay(key);
         }
+    }
+
+    fn may_still_receive(&self, key: SessionKey, delivery: &Delivery) -> bool {
+        self.session(key).is_none_or(|session| session.may_still_receive(delivery.message.topic()))
     }
 
     fn send_delivery(&mut self, key: SessionKey, id: ConnectionId, delivery: &Delivery, packet_id: u16, dup: bool) {

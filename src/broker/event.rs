@@ -1,7 +1,6 @@
 //! What the core reports for the log, and the closed lists of reasons.
 
-use std::net::SocketAddr;
-
+use crate::access::{Address, Denial};
 use crate::codec::{ReasonCode, Version, Violation};
 
 /// Why a message was not delivered. The list is closed: a message that is gone is counted under one of these.
@@ -30,10 +29,14 @@ pub enum DropReason {
     RetainedFull,
     /// The store does not accept: the message was delivered, but is not retained.
     StoreFull,
+    /// The access rules do not let the receiver read the topic.
+    ReadDenied,
+    /// The access rules did not let the client publish to the topic.
+    WriteDenied,
 }
 
 impl DropReason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::QueueFullNewest,
         Self::QueueFullOldest,
         Self::ShardFull,
@@ -45,6 +48,8 @@ impl DropReason {
         Self::RefusedByReceiver,
         Self::RetainedFull,
         Self::StoreFull,
+        Self::ReadDenied,
+        Self::WriteDenied,
     ];
 
     /// The name under which it is counted.
@@ -61,6 +66,8 @@ impl DropReason {
             Self::RefusedByReceiver => "refused_by_receiver",
             Self::RetainedFull => "retained_full",
             Self::StoreFull => "store_full",
+            Self::ReadDenied => "read_denied",
+            Self::WriteDenied => "write_denied",
         }
     }
 }
@@ -76,6 +83,8 @@ pub enum CloseReason {
     Violation(Violation),
     /// The server ended it, or refused it, with this reason.
     ByServer(ReasonCode),
+    /// The client was not let in.
+    Denied(Denial),
     /// No CONNECT in time.
     HandshakeTimeout,
 }
@@ -85,7 +94,9 @@ pub enum CloseReason {
 pub enum Event {
     Connected {
         client_id: String,
-        address: SocketAddr,
+        address: Address,
+        /// The name under which the client was let in.
+        user_name: Option<String>,
         version: Version,
         clean_start: bool,
         session_present: bool,
@@ -94,8 +105,16 @@ pub enum Event {
     /// `client_id` is empty when the CONNECT was not accepted.
     Closed {
         client_id: String,
-        address: SocketAddr,
+        address: Address,
         reason: CloseReason,
+    },
+    /// A client was not let in; no [`Event::Closed`] follows.
+    Denied {
+        client_id: String,
+        address: Address,
+        /// The name that the client gave, cut to a length for the log.
+        user_name: Option<String>,
+        denial: Denial,
     },
     /// First drop for this reason at this client since it connected; later ones are only counted.
     Dropped {
@@ -104,6 +123,11 @@ pub enum Event {
     },
     SessionExpired {
         client_id: String,
+    },
+    /// A client began to send more than it may: `quota` is `messages` or `bytes`.
+    OverQuota {
+        client_id: String,
+        quota: &'static str,
     },
     /// A bound was reached: what was refused, and the key in the configuration that moves it.
     BoundReached {

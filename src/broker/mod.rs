@@ -1,7 +1,8 @@
 //! One shard's whole state, driven from outside.
 //!
 //! `handle_*` in, `poll_*` out. After any number of `handle_*` calls the driver polls until each returns `None`, in this order:
-//! [`Shard::poll_store`], [`Shard::poll_peer`], [`Shard::poll_transmit`], [`Shard::poll_close`], [`Shard::poll_event`]; then it may sleep until [`Shard::next_deadline`].
+//! [`Shard::poll_store`], [`Shard::poll_peer`], [`Shard::poll_transmit`], [`Shard::poll_close`],
+//! [`Shard::poll_login`], [`Shard::poll_pause`], [`Shard::poll_event`]; then it may sleep until [`Shard::next_deadline`].
 //! Nothing here reads a clock, draws a random number or touches a socket.
 
 mod acknowledge;
@@ -15,13 +16,17 @@ mod deliver;
 mod durability;
 pub mod event;
 pub mod gate;
+mod hold;
 mod home;
 mod keep;
+mod login;
 pub mod message;
 mod peer;
 pub mod peer_message;
+mod permissions;
 mod publication;
 mod publish;
+mod quota;
 mod receive;
 pub mod recovered;
 mod replay;
@@ -47,13 +52,14 @@ use std::rc::Rc;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use crate::access::AuthenticationMethod;
+use crate::access::{Address, AuthenticationMethod, ListenerId, Login};
 use crate::connection::{Connection, Output, Phase};
 use crate::limits;
 use crate::routing::table::Table;
 use crate::routing::{Matches, RetainedTree, SessionKey, ShardIndex, TopicIndex};
 use crate::session::Session;
 use durability::Durability;
+use permissions::Listener;
 use publication::Templates;
 use slots::Slots;
 use spare_buffers::SpareBuffers;
@@ -96,7 +102,10 @@ pub type Transport = u32;
 #[derive(Clone, Debug)]
 pub struct Incoming {
     pub transport: Transport,
-    pub address: std::net::SocketAddr,
+    pub address: Address,
+    pub listener: ListenerId,
+    /// The name in the client's certificate, if it showed one that is valid.
+    pub certificate: Option<Box<str>>,
     /// The machine's or the configuration's limit of connections is reached: answer the CONNECT with a refusal.
     pub over_limit: bool,
 }
@@ -129,6 +138,9 @@ pub struct Shard {
     now: Millis,
     random: SmallRng,
     authentication_methods: Vec<Box<dyn AuthenticationMethod>>,
+    /// By [`ListenerId`].
+    listeners: Vec<Listener>,
+    unknown_listener: Listener,
     shutting_down: bool,
 
     connections: Slots<Connection>,
@@ -157,6 +169,10 @@ pub struct Shard {
 
     ready: VecDeque<ConnectionId>,
     to_close: VecDeque<(ConnectionId, Transport)>,
+    /// Clients on whom somebody is to decide.
+    logins: VecDeque<(ConnectionId, Login)>,
+    /// Connections to be read no longer, or again.
+    pauses: VecDeque<(ConnectionId, bool)>,
     /// Connections whose queue has passed its bound, to be closed before the next poll: not while a publish is
     /// being routed.
     overflowed: Vec<ConnectionId>,
@@ -190,6 +206,8 @@ impl Shard {
             now,
             random: SmallRng::seed_from_u64(seed),
             authentication_methods: Vec::new(),
+            listeners: vec![Listener::open()],
+            unknown_listener: Listener::closed(),
             shutting_down: false,
             connections: Slots::new(),
             sessions: Slots::new(),
@@ -208,6 +226,8 @@ impl Shard {
             stamp: 0,
             ready: VecDeque::new(),
             to_close: VecDeque::new(),
+            logins: VecDeque::new(),
+            pauses: VecDeque::new(),
             overflowed: Vec::new(),
             unanswerable: Vec::new(),
             events: VecDeque::new(),
@@ -317,12 +337,21 @@ impl Shard {
         }
     }
 
+    /// Where a connection comes from.
+    pub fn address_of(&self, id: ConnectionId) -> Option<Address> {
+        self.connection(id).map(Connection::address)
+    }
+
     fn connection_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         self.connections.get_mut(id.slot).filter(|connection| connection.generation == id.generation)
     }
 
     fn connection(&self, id: ConnectionId) -> Option<&Connection> {
         self.connections.get(id.slot).filter(|connection| connection.generation == id.generation)
+    }
+
+    fn listener(&self, id: ListenerId) -> &Listener {
+        self.listeners.get(usize::from(id.0)).unwrap_or(&self.unknown_listener)
     }
 
     fn session(&self, key: SessionKey) -> Option<&Session> {

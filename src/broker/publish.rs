@@ -72,6 +72,9 @@ impl Shard {
                 return self.fail(id, Violation::ReceiveMaximumExceeded);
             }
         }
+        if session.permissions.is_some() && !self.may_publish(key, topic) {
+            return self.refuse_to_publish(id, key, packet);
+        }
         if self.settings.payload_format_checked
             && packet.properties.payload_is_utf8
             && simdutf8::basic::from_utf8(packet.payload).is_err()

@@ -19,8 +19,7 @@ impl Shard {
     pub fn handle_connected(&mut self, incoming: Incoming, now: Millis) -> ConnectionId {
         self.now = now;
         let generation = self.next_generation();
-        let Incoming { transport, address, over_limit } = incoming;
-        let connection = Connection::new(generation, transport, address, over_limit, now);
+        let connection = Connection::new(generation, incoming, now);
         let id = ConnectionId { slot: self.connections.insert(connection), generation };
         let timer = self.wheel.insert(now + self.settings.handshake_time_max_ms, TimerKey::connection(id));
         if let Some(connection) = self.connection_mut(id) {
@@ -29,23 +28,39 @@ impl Shard {
         id
     }
 
-    /// Bytes arrived. Takes all of them; keeps a copy of a packet that is not complete.
+    /// Bytes arrived. Takes all of them; keeps a copy of a packet that is not complete, and of what must wait.
     pub fn handle_received(&mut self, id: ConnectionId, bytes: &[u8], now: Millis) {
         self.now = now;
         self.counters.bytes_received += bytes.len() as u64;
-        let Some(connection) = self.connection(id) else { return };
+        let left = self.handle_bytes(id, bytes, true);
+        if left > 0 {
+            self.hold(id, bytes.get(bytes.len() - left..).unwrap_or_default());
+        }
+    }
+
+    /// Handles packet after packet until the connection is halted; returns how many bytes at the end are left then.
+    /// `is_new`: they have not been counted yet.
+    pub(super) fn handle_bytes(&mut self, id: ConnectionId, bytes: &[u8], is_new: bool) -> usize {
+        let Some(connection) = self.connection(id) else { return 0 };
+        if connection.is_metered && is_new {
+            return self.handle_metered_bytes(id, bytes);
+        }
+        if connection.is_halted {
+            return bytes.len();
+        }
         let is_first = connection.phase == Phase::Handshake && connection.partial.is_empty();
         if is_first && bytes.first().is_some_and(|first| first >> 4 != CONNECT_PACKET_TYPE) {
             // Its length is not a packet's, so there is nothing to wait for: an HTTP request, a TLS handshake.
-            return self.fail(id, Violation::FirstPacketNotConnect);
+            self.fail(id, Violation::FirstPacketNotConnect);
+            return 0;
         }
         let mut rest = bytes;
         if !connection.partial.is_empty() && !self.complete_partial(id, &mut rest) {
-            return;
+            return 0;
         }
         while let Some(connection) = self.connection(id) {
-            if connection.phase == Phase::Closing {
-                return;
+            if connection.is_halted {
+                return rest.len();
             }
             match frame::find(rest, self.packet_size_max(connection)) {
                 Ok(Some((frame, size))) => {
@@ -53,13 +68,17 @@ impl Shard {
                     self.handle_frame(id, frame, None);
                 }
                 Ok(None) => break,
-                Err(violation) => return self.fail(id, violation),
+                Err(violation) => {
+                    self.fail(id, violation);
+                    return 0;
+                }
             }
         }
         if !rest.is_empty() {
             self.complete_partial(id, &mut rest);
         }
         self.check_output(id);
+        0
     }
 
     /// The bound on a packet that a client may send now.
@@ -115,11 +134,12 @@ impl Shard {
         let now = self.now;
         let Some(connection) = self.connection_mut(id) else { return };
         connection.last_packet_at = now;
-        let (phase, version) = (connection.phase, connection.version);
+        let (phase, version, is_metered) = (connection.phase, connection.version, connection.is_metered);
         self.counters.packets_received += 1;
         if let Phase::Open(session) = phase {
             // The two packets that come most often do not pass through a `Packet`, which is as large as the largest.
             let handled = match frame.first_byte >> 4 {
+                PUBLISH_PACKET_TYPE if is_metered && !self.count_message(id) => return,
                 PUBLISH_PACKET_TYPE => {
                     decode::publish(frame, version).map(|publish| self.handle_publish(id, session, &publish, shared))
                 }

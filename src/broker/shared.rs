@@ -10,7 +10,7 @@ use super::home::hash;
 use super::publication::Publication;
 use super::{DropReason, Message, PeerMessage, Shard};
 use crate::codec::topic::Filter;
-use crate::limits::SHARED_HOPS_MAX;
+use crate::limits::{SHARED_HOPS_MAX, SHARED_READERS_ASKED_MAX};
 use crate::routing::{Choice, GroupId, MemberState, SessionKey, ShardIndex, Strategy, Subscription};
 use crate::session::{Awaits, Delivery, GroupName};
 
@@ -36,6 +36,8 @@ impl Shard {
             }
             // The shard that chose this one did not know yet that its members have left.
             Choice::Nobody if is_sent_here => self.deliver_to_group(group, publication, hops, false),
+            // It has members, then, and none of them may read the topic.
+            Choice::Nobody if self.index.group_counts(group).1 > 0 => self.count_unreadable(),
             Choice::Shard(_) | Choice::Nobody => self.count_drop(None, DropReason::NoMember),
         }
     }
@@ -75,7 +77,33 @@ impl Shard {
             Some(session) => MemberState { connected: session.connection.is_some(), pending: session.pending() as u32 },
             None => MemberState { connected: false, pending: 0 },
         };
-        self.index.choose(group, strategy, publisher_hash, topic_hash, random, local_only, &mut state)
+        let choice = self.index.choose(group, strategy, publisher_hash, topic_hash, random, local_only, &mut state);
+        match choice {
+            Choice::Local(key, _) if !self.may_be_chosen(key, topic) => {
+                self.choose_other_member(group, topic, random, local_only)
+            }
+            choice => choice,
+        }
+    }
+
+    /// The member that was chosen may not read the topic: another one of this shard that may, or the next shard's affair.
+    #[cold]
+    fn choose_other_member(&self, group: GroupId, topic: &str, random: u64, local_only: bool) -> Choice {
+        let members = self.index.group_members(group);
+        let start = random as usize % members.len().max(1);
+        let in_turn = members.iter().cycle().skip(start).take(members.len().min(SHARED_READERS_ASKED_MAX));
+        let is_connected = |key: SessionKey| self.session(key).is_some_and(|session| session.connection.is_some());
+        let readers = in_turn.filter(|(key, _)| self.may_be_chosen(*key, topic));
+        match readers.max_by_key(|(key, _)| is_connected(*key)) {
+            Some((key, subscription)) => Choice::Local(*key, *subscription),
+            None if local_only => Choice::Nobody,
+            None => self.index.group_shard_after(group).map_or(Choice::Nobody, Choice::Shard),
+        }
+    }
+
+    #[inline]
+    fn may_be_chosen(&self, key: SessionKey, topic: &str) -> bool {
+        self.session(key).is_some_and(|session| session.may_still_receive(topic))
     }
 
     /// Tells the other shards how many members this one has in a group.

@@ -77,6 +77,10 @@ impl Shard {
     /// Puts one subscription into the index and the session; true if the session did not have this filter.
     fn add_subscription(&mut self, key: SessionKey, whole: &str, subscription: Subscription) -> Result<bool, Refusal> {
         let filter = self.check_filter(whole)?;
+        if !self.may_subscribe(key, filter.filter) {
+            let why = "the client may read nothing of what the filter matches";
+            return Err(Refusal { reason: ReasonCode::NotAuthorized, why });
+        }
         let (subscriptions_max, is_accepting) = (self.settings.subscriptions_max, self.durability.accepting);
         let Some(session) = self.session_mut(key) else { return Ok(false) };
         if session.subscriptions.len() >= subscriptions_max && !session.subscriptions.contains(whole) {

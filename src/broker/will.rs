@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::publication::Publication;
 use super::publish::Admit;
-use super::{Message, Shard};
+use super::{DropReason, Message, Shard};
 use crate::codec::Will as WillPacket;
 use crate::codec::properties::write_forwardable;
 use crate::routing::SessionKey;
@@ -27,7 +27,12 @@ impl Shard {
 
     /// Publishes the session's will and forgets it ([MQTT-3.1.2-10]).
     pub(super) fn publish_will(&mut self, key: SessionKey) {
-        let Some(will) = self.session_mut(key).and_then(|session| session.will.take()) else { return };
+        let Some(session) = self.session_mut(key) else { return };
+        let Some(will) = session.will.take() else { return };
+        if !session.may_publish_will(will.message.topic()) {
+            self.count_drop(Some(key), DropReason::WriteDenied);
+            return self.keep_session(key);
+        }
         let mut message = will.message;
         message.expires_at = self.expiry_of(will.message_expiry_s);
         message.stamp = self.next_stamp();

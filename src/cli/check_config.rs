@@ -34,6 +34,9 @@ pub fn run(options: &CheckConfigOptions) -> ExitCode {
             let _ = std::io::stdout().write_all(report.as_bytes());
             ExitCode::SUCCESS
         }
-        Err(code) => code,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
     }
 }

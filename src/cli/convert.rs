@@ -27,7 +27,10 @@ pub struct ConvertOptions {
 pub fn run(options: &ConvertOptions) -> ExitCode {
     let mut import = match sources::mosquitto(&options.file) {
         Ok(import) => import,
-        Err(code) => return code,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
     };
     let mistakes = std::mem::take(&mut import.written.mistakes);
     if !mistakes.is_empty() {

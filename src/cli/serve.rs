@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::Args;
 use crossbeam_channel::select;
 
-use super::{EXIT_ENVIRONMENT, logging, sources};
-use crate::config::Config;
-use crate::runtime::{Server, signals};
+use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging, sources};
+use crate::config::Loaded;
+use crate::runtime::Server;
+use crate::runtime::signals::{self, Request};
 
 #[derive(Debug, Args)]
 pub struct ServeOptions {
@@ -62,10 +63,15 @@ pub struct ServeOptions {
 }
 
 pub fn run(options: &ServeOptions) -> ExitCode {
-    let config = match configuration(options) {
-        Ok(config) => config,
-        Err(code) => return code,
+    let (loaded, warnings) = match load(options) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
     };
+    logging::start(&loaded.config.log);
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let signals = match signals::watch() {
         Ok(signals) => signals,
         Err(error) => {
@@ -73,7 +79,7 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             return ExitCode::from(EXIT_ENVIRONMENT);
         }
     };
-    let server = match Server::start(config.runtime) {
+    let mut server = match Server::start(loaded.config.runtime) {
         Ok(server) => server,
         Err(error) => {
             eprintln!("ringmq: {error}");
@@ -81,15 +87,20 @@ pub fn run(options: &ServeOptions) -> ExitCode {
         }
     };
     announce(&server);
-    let code = select! {
-        recv(signals) -> signal => {
-            let name = signal.ok().and_then(signal_hook::low_level::signal_name).unwrap_or("signal");
-            tracing::info!("{name}: stopping");
-            ExitCode::SUCCESS
-        }
-        recv(server.ended()) -> _ => {
-            tracing::error!("the shards have ended");
-            ExitCode::from(EXIT_ENVIRONMENT)
+    let code = loop {
+        select! {
+            recv(signals) -> request => match request {
+                Ok(Request::Reload) => reload(&mut server, options),
+                Ok(Request::Stop(signal)) => {
+                    tracing::info!("{}: stopping", signal_hook::low_level::signal_name(signal).unwrap_or("signal"));
+                    break ExitCode::SUCCESS;
+                }
+                Err(_) => break ExitCode::from(EXIT_ENVIRONMENT),
+            },
+            recv(server.ended()) -> _ => {
+                tracing::error!("the shards have ended");
+                break ExitCode::from(EXIT_ENVIRONMENT);
+            }
         }
     };
     server.stop();
@@ -97,9 +108,24 @@ pub fn run(options: &ServeOptions) -> ExitCode {
     code
 }
 
+/// Takes over what a new configuration can change without a restart, or nothing if it has a mistake.
+fn reload(server: &mut Server, options: &ServeOptions) {
+    let reloaded = load(options).and_then(|(loaded, mut warnings)| {
+        warnings.extend(server.reload(&loaded.config.runtime.listeners).map_err(|error| error.to_string())?);
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        Ok(server.listeners().map(ToString::to_string).collect::<Vec<_>>())
+    });
+    match reloaded {
+        Ok(listeners) => {
+            tracing::info!(listen = %listeners.join(","), "listeners, certificates, passwords and access rules are read again")
+        }
+        Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+    }
+}
+
 /// The start message: what an operator asks first, and what a program that started us waits for.
 fn announce(server: &Server) {
-    let addresses: Vec<_> = server.addresses().iter().map(|address| format!("tcp://{address}")).collect();
+    let addresses: Vec<_> = server.listeners().map(ToString::to_string).collect();
     let summary = server.summary();
     let cpus = summary.cpus.iter().map(|cpu| cpu.map_or("any".to_owned(), |cpu| cpu.to_string()));
     tracing::info!(
@@ -114,8 +140,8 @@ fn announce(server: &Server) {
     );
 }
 
-/// Loads the configuration and starts the log; what is wrong is printed, and the exit code returned.
-fn configuration(options: &ServeOptions) -> Result<Config, ExitCode> {
+/// Loads the configuration, with what its reader should know; or says what is wrong with it.
+fn load(options: &ServeOptions) -> Result<(Loaded, Vec<String>), String> {
     let mut sources = sources::with_file(options.config.as_deref())?;
     let import = options.mosquitto_conf.as_deref().map(sources::mosquitto).transpose()?;
     sources.written = import.as_ref().map(|import| import.written.clone());
@@ -136,12 +162,10 @@ fn configuration(options: &ServeOptions) -> Result<Config, ExitCode> {
     flag("--log", "log.level", &options.log);
     flag("--log-format", "log.format", &options.log_format);
     let loaded = sources::load(&sources)?;
-    logging::start(&loaded.config.log);
-    for note in import.iter().flat_map(|import| &import.notes) {
-        tracing::warn!("{note}");
-    }
-    for (variable, meant) in &loaded.doubtful_variables {
-        tracing::warn!("environment variable {variable} is not read; was {meant} meant?");
-    }
-    Ok(loaded.config)
+    let notes = import.iter().flat_map(|import| &import.notes).map(ToString::to_string);
+    let doubts = loaded.doubtful_variables.iter();
+    let doubts =
+        doubts.map(|(variable, meant)| format!("environment variable {variable} is not read; was {meant} meant?"));
+    let warnings = notes.chain(doubts).collect();
+    Ok((loaded, warnings))
 }

@@ -2,18 +2,21 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 pub mod aliases;
+pub mod identity;
+pub mod meter;
 pub mod output;
 pub mod partial;
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::access::AuthenticationExchange;
+use crate::access::{Address, ListenerId};
 use crate::broker::timer_wheel::TimerId;
-use crate::broker::{Millis, Transport};
+use crate::broker::{Incoming, Millis, Transport};
 use crate::codec::Version;
 use crate::routing::SessionKey;
 
 pub use aliases::{Alias, AliasesIn, AliasesOut};
+pub use identity::{Authentication, Identity, Kept};
 pub use output::Output;
 pub use partial::Partial;
 
@@ -22,15 +25,19 @@ pub struct Connection {
     /// Tells this connection from earlier ones in the same slot.
     pub generation: u32,
     pub transport: Transport,
-    /// The peer's address, without the scope of a link-local one: a `SocketAddr` takes 32 bytes, these 19.
-    ip: IpAddr,
+    /// The peer's address, without the scope of a link-local one: a `SocketAddr` takes 32 bytes, these 19. `None` is a socket
+    /// of this machine.
+    ip: Option<IpAddr>,
     port: u16,
+    pub listener: ListenerId,
     pub phase: Phase,
     pub version: Version,
     /// Another broker's bridge: it wants messages as they were published, and none of its own back.
     pub bridge: bool,
-    /// The limit of connections was reached when this one was accepted.
-    pub over_limit: bool,
+    /// What arrives is not handled: the connection is closing, or its bytes are kept for later.
+    pub is_halted: bool,
+    /// What the client sends is counted, in [`Identity::meter`].
+    pub is_metered: bool,
     /// A `Transmit` is on its way.
     pub sending: bool,
     /// Listed among those that have something to send.
@@ -41,8 +48,8 @@ pub struct Connection {
     pub send_window: u16,
     /// The client's Maximum Packet Size.
     pub packet_size_max: u32,
-    /// Silence after which the connection ends: one and a half times the keep-alive; 0 is no limit.
-    pub silence_max_ms: u32,
+    /// Keep-alive; after one and a half times of it in silence the connection ends. 0 is no limit.
+    pub keep_alive_s: u16,
     /// When the last whole packet arrived.
     pub last_packet_at: Millis,
     pub timer: Option<TimerId>,
@@ -54,7 +61,8 @@ pub struct Connection {
     pub sending_len: usize,
     pub aliases_in: Option<Box<AliasesIn>>,
     pub aliases_out: Option<Box<AliasesOut>>,
-    pub authentication: Option<Box<Authentication>>,
+    /// What most anonymous clients have not.
+    pub identity: Option<Box<Identity>>,
 }
 
 /// How far a connection has come.
@@ -62,7 +70,7 @@ pub struct Connection {
 pub enum Phase {
     /// CONNECT has not come.
     Handshake,
-    /// CONNECT has come, and an AUTH exchange is under way.
+    /// CONNECT has come; an AUTH exchange is under way, or somebody is asked who the client is.
     Authenticating,
     /// CONNACK with success was sent.
     Open(SessionKey),
@@ -70,33 +78,33 @@ pub enum Phase {
     Closing,
 }
 
-/// The enhanced authentication of a connection (section 4.12).
-pub struct Authentication {
-    pub method: Box<str>,
-    /// Present while an exchange is under way.
-    pub exchange: Option<Box<dyn AuthenticationExchange>>,
-    /// The CONNECT packet, kept whole until the exchange has ended.
-    pub connect: Vec<u8>,
-}
-
 impl Connection {
     /// A connection that was just accepted.
-    pub fn new(generation: u32, transport: Transport, address: SocketAddr, over_limit: bool, now: Millis) -> Self {
+    pub fn new(generation: u32, incoming: Incoming, now: Millis) -> Self {
+        let Incoming { transport, address, listener, certificate, over_limit } = incoming;
+        let (ip, port) = match address {
+            Address::Ip(address) => (Some(address.ip()), address.port()),
+            Address::Local => (None, 0),
+        };
+        let is_plain = certificate.is_none() && !over_limit;
+        let identity = (!is_plain).then(|| Box::new(Identity { certificate, over_limit, ..Identity::default() }));
         Self {
             generation,
             transport,
-            ip: address.ip(),
-            port: address.port(),
+            ip,
+            port,
+            listener,
             phase: Phase::Handshake,
             version: Version::V3_1_1,
             bridge: false,
-            over_limit,
+            is_halted: false,
+            is_metered: false,
             sending: false,
             ready: false,
             problem_information: true,
             send_window: u16::MAX,
             packet_size_max: u32::MAX,
-            silence_max_ms: 0,
+            keep_alive_s: 0,
             last_packet_at: now,
             timer: None,
             partial: Partial::default(),
@@ -105,13 +113,13 @@ impl Connection {
             sending_len: 0,
             aliases_in: None,
             aliases_out: None,
-            authentication: None,
+            identity,
         }
     }
 
     /// The peer's address.
-    pub fn address(&self) -> SocketAddr {
-        SocketAddr::new(self.ip, self.port)
+    pub fn address(&self) -> Address {
+        self.ip.map_or(Address::Local, |ip| Address::Ip(SocketAddr::new(ip, self.port)))
     }
 
     /// Bytes that the kernel has not taken.
@@ -120,9 +128,29 @@ impl Connection {
         self.output.len() + self.sending_len
     }
 
-    /// When the client has been silent for too long, if nothing comes until then.
-    pub fn silence_ends_at(&self) -> Millis {
-        self.last_packet_at + u64::from(self.silence_max_ms)
+    /// When the client has been silent for too long, if nothing comes until then; `None` if it may be silent for ever, or is
+    /// not listened to.
+    pub fn silence_ends_at(&self) -> Option<Millis> {
+        (self.keep_alive_s != 0 && self.resume_at().is_none())
+            .then(|| self.last_packet_at + u64::from(self.keep_alive_s) * 1_500)
+    }
+
+    /// When the client must leave, if it must.
+    pub fn valid_until(&self) -> Option<Millis> {
+        self.identity.as_ref()?.valid_until
+    }
+
+    /// When a client is read again that has sent more than it may.
+    pub fn resume_at(&self) -> Option<Millis> {
+        self.identity.as_ref()?.meter.as_ref()?.resume_at
+    }
+
+    pub fn authentication(&self) -> Option<&Authentication> {
+        self.identity.as_ref()?.authentication.as_ref()
+    }
+
+    pub fn authentication_mut(&mut self) -> Option<&mut Authentication> {
+        self.identity.as_mut()?.authentication.as_mut()
     }
 
     /// The session, once CONNACK was sent and until the connection closes.

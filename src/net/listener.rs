@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that the kernel completes before they are accepted; it lowers this to net.core.somaxconn.
-const BACKLOG: i32 = 65_535;
+pub(super) const BACKLOG: i32 = 65_535;
 
 /// The sockets of one address, one for each shard; the kernel spreads connections over them (SO_REUSEPORT).
 #[derive(Debug)]

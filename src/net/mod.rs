@@ -1,4 +1,4 @@
-//! The socket ring, its buffers and the listeners; knows no MQTT.
+//! The socket ring, its buffers, the listeners, and the protocols below MQTT: the PROXY protocol and WebSocket; knows no MQTT.
 //!
 //! One [`SocketRing`] belongs to one thread. It accepts, receives and sends for all sockets of a shard with no task, no
 //! timer and no buffer per idle socket; what happened comes out of [`SocketRing::next_completion`] as a value.
@@ -6,7 +6,9 @@
 //! `unsafe` is only in the files named `ring*`, each use with its argument beside it.
 
 mod chunked;
+pub mod layers;
 mod listener;
+pub mod proxy;
 mod ring;
 mod ring_alarm;
 mod ring_buffers;
@@ -14,11 +16,13 @@ mod ring_completions;
 mod ring_drain;
 mod ring_in_flight;
 mod ring_notice;
+mod ring_pause;
 mod ring_wake;
 mod send_parts;
 mod sockets;
 mod support;
 pub mod tls;
+mod unix_listener;
 pub mod websocket;
 
 pub use chunked::Chunked;
@@ -30,7 +34,4 @@ pub use ring_wake::WakeHandle;
 pub use send_parts::SendParts;
 pub use sockets::SocketId;
 pub use support::{Unsupported, check_support};
-pub use tls::{
-    CertificateFiles, CertificateIdentity, ClientCertificateFiles, ClientCertificates, Received, SessionResumption,
-    TlsConfig, TlsError, TlsFailure, TlsFailureReason, TlsServer, TlsSession, TlsVersions, TlsWarning,
-};
+pub use unix_listener::{SocketFile, SocketPermissions, UnixListener, bind_unix, numeric_id};

@@ -91,7 +91,7 @@ pub struct SocketRing {
     /// Dropped by hand: not at all if the kernel might still use them.
     pub(super) buffers: ManuallyDrop<BufferRing>,
     pub(super) sockets: ManuallyDrop<Sockets<InFlight>>,
-    listeners: Vec<OwnedFd>,
+    listeners: Vec<Option<OwnedFd>>,
     wake: WakeHandle,
     notice: Option<QuietNotice>,
     /// Where the read of the wake eventfd puts its eight bytes.
@@ -189,24 +189,26 @@ impl SocketRing {
 
     /// Accepts from a listening socket until [`stop_accepting`](Self::stop_accepting). Returns the listener's number.
     pub fn listen(&mut self, listener: OwnedFd) -> usize {
-        self.listeners.push(listener);
+        self.listeners.push(Some(listener));
         self.arm_accept(self.listeners.len() - 1);
         self.listeners.len() - 1
     }
 
     /// Starts to accept again after [`Completion::AcceptEnded`].
     pub fn arm_accept(&mut self, listener: usize) {
-        let descriptor = types::Fd(self.listeners[listener].as_raw_fd());
+        let Some(socket) = &self.listeners[listener] else { return };
+        let descriptor = types::Fd(socket.as_raw_fd());
         let entry = opcode::AcceptMulti::new(descriptor).flags(libc::SOCK_CLOEXEC).build();
         let user_data = user_data(Operation::Accept, listener as u32, 0);
         self.push(entry.user_data(user_data));
     }
 
-    /// Ends listening; each listener gives a last [`Completion::AcceptEnded`]. Who connects from now on is refused by the kernel.
-    pub fn stop_accepting(&mut self) {
-        for listener in &self.listeners {
+    /// Ends listening; nobody else may listen at the same socket. Gives a last [`Completion::AcceptEnded`]. Who connects from now
+    /// on is refused by the kernel.
+    pub fn stop_accepting(&mut self, listener: usize) {
+        if let Some(socket) = self.listeners[listener].take() {
             // On a listening socket this ends the accept that waits, as close(2) alone would not.
-            let _ = socket2::SockRef::from(listener).shutdown(std::net::Shutdown::Both);
+            let _ = socket2::SockRef::from(&socket).shutdown(std::net::Shutdown::Both);
         }
     }
 
@@ -246,15 +248,25 @@ impl SocketRing {
         Ok(rustix::net::recv(&socket.fd, into, rustix::net::RecvFlags::DONTWAIT)?.0)
     }
 
-    /// Receives until the end.
-    pub fn receive(&mut self, id: SocketId) {
-        self.arm_receive(id);
+    /// Sends what fits into the socket's buffer now: a farewell, for which nobody waits. Only while no send is on its way.
+    pub fn send_now(&mut self, id: SocketId, bytes: &[u8]) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if socket.sending.is_none() && !socket.closing {
+            let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
+            let _ = rustix::net::send(&socket.fd, bytes, flags);
+        }
     }
 
     /// The bytes of a chunk.
     #[inline]
     pub fn received<'a>(&'a self, buffer: &'a ReceiveBuffer) -> &'a [u8] {
         self.buffers.bytes(buffer)
+    }
+
+    /// The bytes of a chunk, to be changed in place.
+    #[inline]
+    pub fn received_mut<'a>(&'a mut self, buffer: &'a mut ReceiveBuffer) -> &'a mut [u8] {
+        self.buffers.bytes_mut(buffer)
     }
 
     /// Gives a chunk's buffer back to the kernel.

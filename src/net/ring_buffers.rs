@@ -162,11 +162,22 @@ impl BufferRing {
     pub fn bytes<'a>(&'a self, buffer: &'a ReceiveBuffer) -> &'a [u8] {
         assert_eq!(buffer.owner, self.identity, "a buffer is read through the ring it comes from");
         // SAFETY: a `ReceiveBuffer` of this ring exists only between the completion that named its bytes and `recycle`;
-        // in that time the kernel does not touch them, and nobody here ever writes to them. Index, offset and length
-        // were checked against the allocation in `take`.
+        // in that time the kernel does not touch them, and who writes to them has both this ring and the buffer for itself.
+        // Index, offset and length were checked against the allocation in `take`.
         unsafe {
             let start = self.address(buffer.index).add(buffer.offset as usize);
             std::slice::from_raw_parts(start, buffer.len as usize)
+        }
+    }
+
+    /// The same bytes, to be changed in place.
+    #[inline]
+    pub fn bytes_mut<'a>(&'a mut self, buffer: &'a mut ReceiveBuffer) -> &'a mut [u8] {
+        assert_eq!(buffer.owner, self.identity, "a buffer is changed through the ring it comes from");
+        // SAFETY: as in `bytes`; the chunks of a buffer do not overlap, and this one cannot be read while it is borrowed.
+        unsafe {
+            let start = self.address(buffer.index).add(buffer.offset as usize);
+            std::slice::from_raw_parts_mut(start, buffer.len as usize)
         }
     }
 

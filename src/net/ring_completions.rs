@@ -73,8 +73,10 @@ impl SocketRing {
             debug_assert!(false, "a slot lives until its receive has ended");
             return None;
         };
-        let watched = socket.receiving == Receiving::Watched;
-        if !cqueue::more(flags) {
+        let receiving = socket.receiving;
+        let watched = receiving == Receiving::Watched;
+        let ended = !cqueue::more(flags);
+        if ended {
             socket.receiving = Receiving::No;
         }
         if socket.closing {
@@ -91,7 +93,7 @@ impl SocketRing {
         }
         match (result, buffer) {
             (1.., Some(buffer)) => {
-                if !cqueue::more(flags) {
+                if ended && receiving != Receiving::Pausing {
                     self.arm_receive(id);
                 }
                 Some(Completion::Received { socket: id, buffer })
@@ -99,6 +101,13 @@ impl SocketRing {
             (result, buffer) => {
                 self.recycle_unread(buffer);
                 match -result {
+                    libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN if receiving == Receiving::Pausing => {
+                        None
+                    }
+                    libc::ECANCELED if receiving == Receiving::Resuming => {
+                        self.arm_receive(id);
+                        None
+                    }
                     libc::ENOBUFS => {
                         self.counters.buffers_exhausted += 1;
                         self.starve(id);

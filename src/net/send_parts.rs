@@ -2,6 +2,9 @@
 
 use bytes::Bytes;
 
+/// Up to so many bytes are moved to make room for a header; more get it by reference.
+const FRONT_MOVED_MAX: usize = 4_096;
+
 /// Bytes for one socket: contiguous ones, and larger ones by reference between them.
 #[derive(Debug, Default)]
 pub struct SendParts {
@@ -18,6 +21,33 @@ impl SendParts {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Puts `header` before everything else.
+    pub fn push_front(&mut self, header: &[u8]) {
+        if self.bytes.len() > FRONT_MOVED_MAX {
+            self.shared.insert(0, (0, Bytes::copy_from_slice(header)));
+            return;
+        }
+        self.bytes.splice(..0, header.iter().copied());
+        for (position, _) in &mut self.shared {
+            *position += header.len();
+        }
+    }
+
+    /// Takes a header of so many bytes away that [`push_front`](Self::push_front) put there.
+    pub fn remove_front(&mut self, len: usize) {
+        match self.shared.first() {
+            Some((0, header)) if header.len() == len => {
+                self.shared.remove(0);
+            }
+            _ => {
+                self.bytes.drain(..len.min(self.bytes.len()));
+                for (position, _) in &mut self.shared {
+                    *position -= len;
+                }
+            }
+        }
     }
 
     /// The parts that are left after the first `skip` bytes, in the order in which they go out; none is empty.
@@ -55,5 +85,18 @@ mod tests {
             assert_eq!(left.concat(), whole[skip..], "after {skip}");
         }
         assert!(SendParts::default().is_empty());
+    }
+
+    #[test]
+    fn a_header_goes_to_the_front_and_away_again() {
+        for size in [0, 5, FRONT_MOVED_MAX, FRONT_MOVED_MAX + 1] {
+            let shared = vec![(0, "01".into()), (size, "23456".into())];
+            let mut parts = SendParts { bytes: vec![b'x'; size], shared: shared.clone() };
+            let whole = parts.slices_after(0).collect::<Vec<_>>().concat();
+            parts.push_front(b"head");
+            assert_eq!(parts.slices_after(0).collect::<Vec<_>>().concat(), [b"head", &whole[..]].concat(), "{size}");
+            parts.remove_front(4);
+            assert_eq!((parts.bytes.len(), parts.shared), (size, shared));
+        }
     }
 }

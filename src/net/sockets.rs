@@ -20,6 +20,10 @@ pub(super) enum Receiving {
     /// It says when there is something to read.
     Watched,
     Multishot,
+    /// The multishot receive was told to end, and has not yet.
+    Pausing,
+    /// The same, and another is to begin when it has.
+    Resuming,
     /// The kernel had no buffer; to be armed again when there is one.
     Starved,
 }

@@ -282,6 +282,13 @@ impl TopicIndex {
         group.connected > 0 || group.remotes.iter().any(|remote| remote.connected > 0)
     }
 
+    /// The shard with members of the group that comes next after this one, in a circle; those with connected ones first.
+    pub fn group_shard_after(&self, group: GroupId) -> Option<ShardIndex> {
+        let distance = |shard: ShardIndex| shard.0.wrapping_sub(self.own.0);
+        let others = self.groups.get(group).remotes.iter().filter(|remote| remote.total > 0);
+        others.min_by_key(|remote| (remote.connected == 0, distance(remote.shard))).map(|remote| remote.shard)
+    }
+
     /// Whether the session of a member on another shard may be kept.
     pub fn group_is_durable_elsewhere(&self, group: GroupId) -> bool {
         self.groups.get(group).remotes.iter().any(|remote| remote.durable)

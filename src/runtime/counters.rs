@@ -1,11 +1,13 @@
 //! What the runtime itself counts.
 
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::storage::StoreCounters;
 
 /// The sum, or for a high mark the largest, over all shards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Connections accepted, those over the limit included.
     pub accepts: u64,
@@ -28,6 +30,8 @@ pub struct Counters {
     pub turns: u64,
     /// Times that a shard stopped reading because too much waited for the store.
     pub store_back_pressure_episodes: u64,
+    /// Connections that ended below MQTT, by reason: TLS, WebSocket, PROXY protocol.
+    pub layer_failures: BTreeMap<&'static str, u64>,
     /// What the store counted, if there is one.
     pub store: Option<StoreCounters>,
 }
@@ -37,11 +41,11 @@ macro_rules! shard_counters {
         /// One shard's counters: written by that shard alone, read by anyone.
         #[derive(Debug, Default)]
         #[repr(align(128))]
-        pub struct ShardCounters { $(pub $name: Counter),* }
+        pub struct ShardCounters { $(pub $name: Counter,)* pub layer_failures: NamedCounters }
 
         impl ShardCounters {
             pub fn read(&self) -> Counters {
-                Counters { $($name: self.$name.get(),)* store: None }
+                Counters { $($name: self.$name.get(),)* layer_failures: self.layer_failures.read(), store: None }
             }
         }
     };
@@ -76,8 +80,39 @@ impl Counters {
             ring_enters: self.ring_enters + other.ring_enters,
             turns: self.turns + other.turns,
             store_back_pressure_episodes: self.store_back_pressure_episodes + other.store_back_pressure_episodes,
+            layer_failures: other.layer_failures.iter().fold(self.layer_failures, |mut sum, (name, count)| {
+                *sum.entry(name).or_default() += count;
+                sum
+            }),
             store: self.store.or(other.store),
         }
+    }
+}
+
+/// Most names that [`NamedCounters`] counts apart; all reasons together are fewer.
+const NAMES_MAX: usize = 64;
+
+/// Numbers with one writer, by names from a closed list.
+#[derive(Debug)]
+pub struct NamedCounters([(OnceLock<&'static str>, Counter); NAMES_MAX]);
+
+impl Default for NamedCounters {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Default::default()))
+    }
+}
+
+impl NamedCounters {
+    pub fn add(&self, name: &'static str) {
+        let place = self.0.iter().find(|(known, _)| *known.get_or_init(|| name) == name);
+        debug_assert!(place.is_some(), "{name} is one name too many");
+        if let Some((_, counter)) = place {
+            counter.add(1);
+        }
+    }
+
+    pub fn read(&self) -> BTreeMap<&'static str, u64> {
+        self.0.iter().map_while(|(name, counter)| Some((*name.get()?, counter.get()))).collect()
     }
 }
 

@@ -3,10 +3,14 @@
 use tracing::{Level, debug, info, warn};
 
 use super::counters::Counter;
+use crate::access::Address;
 use crate::broker::{CloseReason, Event, Millis};
 use crate::limits;
+use crate::net::layers::LayerFailure;
 
-const KINDS: usize = 6;
+const KINDS: usize = 9;
+/// Connections that end below MQTT.
+const LAYER_FAILURE: usize = 8;
 const SECOND_MS: Millis = 1_000;
 
 /// One shard's log lines.
@@ -25,17 +29,34 @@ impl EventLog {
 
     pub fn write(&mut self, event: &Event, now: Millis, counter: &Counter) {
         self.advance(now);
-        if !is_wanted(event) {
-            return;
+        if is_wanted(event) && self.has_room(kind(event), counter) {
+            write_line(self.shard, event);
         }
-        let written = &mut self.written[kind(event)];
+    }
+
+    pub fn write_layer_failure(
+        &mut self,
+        address: Option<Address>,
+        failure: &LayerFailure,
+        now: Millis,
+        counter: &Counter,
+    ) {
+        self.advance(now);
+        if tracing::enabled!(Level::WARN) && self.has_room(LAYER_FAILURE, counter) {
+            let address = address.map(tracing::field::display);
+            warn!(shard = self.shard, address, reason = failure.name(), "connection closed: {failure}");
+        }
+    }
+
+    fn has_room(&mut self, kind: usize, counter: &Counter) -> bool {
+        let written = &mut self.written[kind];
         if *written >= limits::LOG_LINES_PER_SECOND {
             self.suppressed += 1;
             counter.add(1);
-            return;
+            return false;
         }
         *written += 1;
-        write_line(self.shard, event);
+        true
     }
 
     /// Reports what was suppressed when its second is over.
@@ -81,6 +102,8 @@ fn kind(event: &Event) -> usize {
         Event::Dropped { .. } => 3,
         Event::SessionExpired { .. } => 4,
         Event::BoundReached { .. } => 5,
+        Event::Denied { .. } => 6,
+        Event::OverQuota { .. } => 7,
     }
 }
 
@@ -92,16 +115,24 @@ fn is_wanted(event: &Event) -> bool {
             tracing::enabled!(Level::INFO)
         }
         Event::SessionExpired { .. } => tracing::enabled!(Level::DEBUG),
-        Event::Closed { .. } | Event::Dropped { .. } | Event::BoundReached { .. } => tracing::enabled!(Level::WARN),
+        Event::Closed { .. }
+        | Event::Dropped { .. }
+        | Event::BoundReached { .. }
+        | Event::Denied { .. }
+        | Event::OverQuota { .. } => {
+            tracing::enabled!(Level::WARN)
+        }
     }
 }
 
 fn write_line(shard: u8, event: &Event) {
     match event {
-        Event::Connected { client_id, address, version, clean_start, session_present, keep_alive_s } => info!(
-            shard,
-            client_id, %address, %version, clean_start, session_present, keep_alive_s, "client connected"
-        ),
+        Event::Connected { client_id, address, user_name, version, clean_start, session_present, keep_alive_s } => {
+            info!(
+                shard,
+                client_id, %address, user_name, %version, clean_start, session_present, keep_alive_s, "client connected"
+            )
+        }
         Event::Closed { client_id, address, reason } => match reason {
             CloseReason::ByClient(code) => info!(shard, client_id, %address, ?code, "client disconnected"),
             CloseReason::ConnectionLost => info!(shard, client_id, %address, "connection lost"),
@@ -109,8 +140,13 @@ fn write_line(shard: u8, event: &Event) {
                 warn!(shard, client_id, %address, clause = violation.clause(), "client closed: {violation}");
             }
             CloseReason::ByServer(code) => warn!(shard, client_id, %address, ?code, "client closed by the server"),
+            CloseReason::Denied(denial) => warn!(shard, client_id, %address, denial = denial.name(), "client denied"),
             CloseReason::HandshakeTimeout => warn!(shard, %address, "no CONNECT in time"),
         },
+        Event::Denied { client_id, address, user_name, denial } => {
+            warn!(shard, client_id, user_name, %address, denial = denial.name(), "client not let in");
+        }
+        Event::OverQuota { client_id, quota } => warn!(shard, client_id, quota, "client sends more than it may"),
         Event::Dropped { client_id, reason } => {
             warn!(shard, client_id, reason = reason.name(), "message dropped; further ones are only counted");
         }

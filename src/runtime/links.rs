@@ -1,17 +1,32 @@
-//! Which connection each socket carries.
+//! Which connection each socket carries, and what lies between the two.
 
-use std::net::SocketAddr;
-
+use crate::access::{Address, ListenerId};
 use crate::broker::ConnectionId;
 use crate::net::Chunked;
+
+use super::wrapped::Wrapped;
+
+/// Who has come, as far as the shell finds it out.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    pub address: Address,
+    pub listener: ListenerId,
+    /// The name in its certificate, which was found valid.
+    pub certificate: Option<Box<str>>,
+    pub over_limit: bool,
+}
 
 /// A socket before its home is known.
 #[derive(Debug)]
 pub struct Handshake {
-    pub address: SocketAddr,
-    pub over_limit: bool,
-    /// What was read so far.
+    pub arrival: Arrival,
+    /// What has come of the PROXY protocol header that is due.
+    pub proxy_header: Option<Vec<u8>>,
+    pub wrapped: Option<Box<Wrapped>>,
+    /// What was read so far of MQTT.
     pub bytes: Vec<u8>,
+    /// CONNECT is there; only what must be sent before is still on its way.
+    pub ready: bool,
 }
 
 /// What a socket's slot stands for.
@@ -21,7 +36,29 @@ pub enum Link {
     Free,
     /// Its CONNECT is not whole yet.
     Handshake(Box<Handshake>),
-    Connected(ConnectionId),
+    /// MQTT without anything around it.
+    Plain(ConnectionId, ListenerId),
+    /// TLS, WebSocket or both are around it.
+    Wrapped(Box<Wrapped>),
+}
+
+impl Link {
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Plain(connection, _) => Some(*connection),
+            Self::Wrapped(wrapped) => wrapped.connection,
+            Self::Free | Self::Handshake(_) => None,
+        }
+    }
+
+    pub fn listener(&self) -> Option<ListenerId> {
+        match self {
+            Self::Free => None,
+            Self::Handshake(handshake) => Some(handshake.arrival.listener),
+            Self::Plain(_, listener) => Some(*listener),
+            Self::Wrapped(wrapped) => Some(wrapped.listener),
+        }
+    }
 }
 
 /// The links of a shard, by the ring's slots. The slot is the core's `Transport`.
@@ -45,7 +82,7 @@ impl Links {
     /// Whether the slot carries just this connection.
     #[inline]
     pub fn carries(&self, slot: u32, connection: ConnectionId) -> bool {
-        matches!(self.get(slot), Link::Connected(there) if *there == connection)
+        self.get(slot).connection() == Some(connection)
     }
 
     /// Gives a slot its link; returns what was there.
@@ -81,7 +118,7 @@ mod tests {
         assert!(size_of::<Link>() <= 16, "{}", size_of::<Link>());
         let mut links = Links::default();
         let connection = ConnectionId { slot: 1, generation: 2 };
-        links.set(3, Link::Connected(connection));
+        links.set(3, Link::Plain(connection, ListenerId(0)));
         assert!(links.carries(3, connection));
         assert!(!links.carries(2, connection) && !links.carries(9, connection));
         assert_eq!(links.used(), 1);

@@ -5,14 +5,17 @@
 //! empty. In every interleaving one of the two sees what the other did: either the sender sees the flag and wakes, or
 //! the receiver sees the message and stays awake. The swap lets exactly one of several senders pay for the wake-up.
 
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::broker::{PeerMessage, Report};
+use super::links::Arrival;
+use super::listening::Listeners;
+use super::wrapped::Wrapped;
+use crate::access::Verdict;
+use crate::broker::{ConnectionId, PeerMessage, Report};
 use crate::net::WakeHandle;
 use crate::routing::ShardIndex;
 
@@ -22,11 +25,24 @@ pub enum Mail {
     /// Messages of one shard, in its order. `weight` is what they count for in [`Mailboxes::queued`].
     Peer { from: ShardIndex, messages: Vec<PeerMessage>, weight: usize },
     /// A connection whose home is here, with the bytes that were read from it.
-    Handover { socket: OwnedFd, bytes: Vec<u8>, address: SocketAddr, over_limit: bool },
+    Handover(Box<Handover>),
+    /// Whether a client that connects is let in.
+    Verdict(ConnectionId, Box<Verdict>),
+    /// The listeners that there are from now on.
+    Listen(Box<Listeners>),
     /// News from the storage thread.
     Report(Report),
     /// The server stops.
     Stop,
+}
+
+/// A connection that moves to its home. In a box, as all that is rare: a mailbox moves whole items.
+#[derive(Debug)]
+pub struct Handover {
+    pub socket: OwnedFd,
+    pub bytes: Vec<u8>,
+    pub arrival: Arrival,
+    pub wrapped: Option<Box<Wrapped>>,
 }
 
 /// All mailboxes of a server, as senders see them.

@@ -6,17 +6,21 @@
 //! to the one thread of [`storage`](crate::storage).
 
 mod admission;
+mod arrival;
 mod attendance;
 mod clock;
 pub mod config;
 mod counters;
 mod descriptors;
 mod event_log;
+mod exchange;
 mod links;
 pub mod listener_config;
+mod listening;
 pub mod mailbox;
 mod outbox;
 mod placement;
+mod registry;
 mod rest;
 mod server;
 mod shard;
@@ -24,6 +28,8 @@ pub mod signals;
 mod start;
 pub mod start_error;
 mod store_host;
+mod tickets;
+mod wrapped;
 
 pub use config::{AuthenticationMethods, IdlePolicy, RuntimeConfig, ShardCount};
 pub use counters::Counters;

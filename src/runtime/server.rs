@@ -1,7 +1,6 @@
 //! The whole server as a value: start it, ask it, stop it.
 
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc;
 
@@ -12,12 +11,16 @@ use super::admission::Admission;
 use super::attendance::Attendance;
 use super::clock::{self, Clock};
 use super::counters::{Counters, ShardCounters};
+use super::listening::{Listeners, Listening};
 use super::mailbox::{Inbox, Mail, Mailboxes};
+use super::registry::Registry;
 use super::shard::Common;
 use super::start::{Seed, spawn};
 use super::store_host::{self, Kept};
-use super::{ListenerConfig, RuntimeConfig, StartError, descriptors, placement};
-use crate::net::{BufferRingConfig, Listener, bind_shared, check_support};
+use super::tickets::connection_of;
+use super::{ListenAddress, ListenerConfig, RuntimeConfig, StartError, descriptors, placement};
+use crate::authority::{AccessConfig, Authority, Ticket};
+use crate::net::{BufferRingConfig, check_support};
 use crate::routing::ShardIndex;
 use crate::storage::{StorageConfig, StorageThread};
 
@@ -38,6 +41,8 @@ pub struct Summary {
 #[derive(Debug)]
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    registry: Registry,
+    authority: Option<Authority>,
     summary: Summary,
     common: Arc<Common>,
     threads: Vec<ExecutorJoinHandle<()>>,
@@ -58,15 +63,8 @@ impl Server {
         let fit = descriptors::connections_that_fit(descriptor_limit, shards)?;
         let connections_max = config.connections_max.map_or(fit, |connections| connections.min(fit));
         // Before the recovery, which may take long, so that a wrong address is told at once.
-        let addresses: Vec<SocketAddr> = config
-            .listeners
-            .iter()
-            .filter_map(|listener| match listener.address {
-                super::ListenAddress::Tcp(address) => Some(address),
-                super::ListenAddress::Unix(_) => None,
-            })
-            .collect();
-        let listeners = bind(&addresses, shards)?;
+        let mut registry = Registry::default();
+        let plan = registry.plan(&config.listeners, shards)?;
 
         let clock = Clock::start();
         let mut settings = config.settings;
@@ -77,9 +75,13 @@ impl Server {
         if settings.hash_seed == 0 {
             settings.hash_seed = clock::seed();
         }
-        // After the recovery, so that nobody's connection waits for it.
-        let (addresses, listeners) = listen(listeners, shards)?;
         let (mailboxes, inboxes) = Mailboxes::new(shards);
+        let mut authority = None;
+        let mut warnings = decide(&mut authority, &registry.access(&plan), clock, &mailboxes)?;
+        warnings.extend(plan.warnings.iter().cloned());
+        // After the recovery, so that nobody's connection waits for it.
+        let mut listeners = registry.commit(plan)?;
+        listeners.iter_mut().for_each(|share| share.authority = authority.clone());
         let (storage, kept): (_, Vec<_>) = match opened {
             Some(opened) => {
                 let mailboxes = mailboxes.clone();
@@ -115,12 +117,41 @@ impl Server {
         };
         let storage_config = storage.is_some().then_some(config.storage);
         let summary = Summary { shards, cpus, descriptor_limit, connections_max, storage: storage_config };
-        Ok(Self { addresses, summary, common, threads, storage, ended })
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let addresses = addresses(&registry);
+        Ok(Self { addresses, registry, authority, summary, common, threads, storage, ended })
     }
 
-    /// Where it listens, with the ports that were chosen, in the order of the configuration.
+    /// The TCP addresses that it listens on, with the ports that were chosen, in the order of the configuration.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// All listeners as they are, with the ports that were chosen.
+    pub fn listeners(&self) -> impl Iterator<Item = &ListenerConfig> {
+        self.registry.listening().map(|listening| &listening.config)
+    }
+
+    /// Has other listeners from now on, and reads the files of all of them again: certificates, passwords, access rules. Listeners
+    /// that stay at their address go on without a break, with what is new for them; clients that are connected stay. Returns
+    /// what is not right with the files although they can be used.
+    ///
+    /// # Errors
+    /// Something cannot be used; then everything stays as it was.
+    pub fn reload(&mut self, listeners: &[ListenerConfig]) -> Result<Vec<String>, StartError> {
+        check_listeners(listeners, self.common.authentication.is_some())?;
+        let plan = self.registry.plan(listeners, self.summary.shards)?;
+        let access = self.registry.access(&plan);
+        let mut warnings = plan.warnings.clone();
+        warnings.extend(decide(&mut self.authority, &access, self.common.clock, &self.common.mailboxes)?);
+        for (shard, mut share) in self.registry.commit(plan)?.into_iter().enumerate() {
+            share.authority = self.authority.clone();
+            self.common.mailboxes.push_and_wake(shard, Mail::Listen(Box::new(share)));
+        }
+        self.addresses = addresses(&self.registry);
+        Ok(warnings)
     }
 
     pub fn summary(&self) -> &Summary {
@@ -169,15 +200,8 @@ impl Drop for Server {
 
 fn check(config: &RuntimeConfig) -> Result<(), StartError> {
     let buffers = BufferRingConfig { count: config.receive_buffers, size: config.receive_buffer_size };
-    // A door to the network that nobody has decided on is closed; who brings methods of their own has decided.
-    let is_undecided = |listener: &&ListenerConfig| {
-        !listener.allows_anonymous() && !listener.authenticates() && config.authentication.is_none()
-    };
-    if config.listeners.is_empty() {
-        Err(StartError::NoListener)
-    } else if let Some(listener) = config.listeners.iter().find(is_undecided) {
-        Err(StartError::AccessUndecided(listener.to_string()))
-    } else if !buffers.is_valid() {
+    check_listeners(&config.listeners, config.authentication.is_some())?;
+    if !buffers.is_valid() {
         Err(StartError::ReceiveBuffers { count: buffers.count, size: buffers.size })
     } else if config.connections_max == Some(0) {
         Err(StartError::ConnectionLimit)
@@ -188,29 +212,51 @@ fn check(config: &RuntimeConfig) -> Result<(), StartError> {
     }
 }
 
-/// Takes all addresses.
-fn bind(addresses: &[SocketAddr], shards: usize) -> Result<Vec<Listener>, StartError> {
-    let bind = |&address| bind_shared(address, shards).map_err(|error| StartError::from_listen(address, error));
-    addresses.iter().map(bind).collect()
+/// A door to the network that nobody has decided on is closed; who brings methods of their own has decided.
+fn check_listeners(listeners: &[ListenerConfig], brings_methods: bool) -> Result<(), StartError> {
+    let is_undecided =
+        |listener: &&ListenerConfig| !listener.allows_anonymous() && !listener.authenticates() && !brings_methods;
+    match listeners.iter().find(is_undecided) {
+        _ if listeners.is_empty() => Err(StartError::NoListener),
+        Some(listener) => Err(StartError::AccessUndecided(listener.to_string())),
+        None => Ok(()),
+    }
 }
 
-/// Listens; the sockets come by shard.
-fn listen(listeners: Vec<Listener>, shards: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<OwnedFd>>), StartError> {
-    let mut addresses = Vec::new();
-    let mut by_shard: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
-    for listener in listeners {
-        listener.listen().map_err(|error| StartError::from_listen(listener.address, error))?;
-        addresses.push(listener.address);
-        for (sockets, socket) in by_shard.iter_mut().zip(listener.sockets) {
-            sockets.push(socket);
+/// Sees to it that the authority, if one is needed, decides by `access`, and returns its warnings.
+fn decide(
+    authority: &mut Option<Authority>,
+    access: &[AccessConfig],
+    clock: Clock,
+    mailboxes: &Arc<Mailboxes>,
+) -> Result<Vec<String>, StartError> {
+    let warnings = match authority {
+        Some(authority) => authority.reload(access)?,
+        None if access.iter().any(AccessConfig::is_asked) => {
+            let mailboxes = mailboxes.clone();
+            let answer = move |ticket: Ticket, verdict| {
+                mailboxes.push_and_wake(ticket.shard, Mail::Verdict(connection_of(ticket), Box::new(verdict)));
+            };
+            let (started, warnings) = Authority::start(access, clock::sources(clock), answer)?;
+            *authority = Some(started);
+            warnings
         }
-    }
-    Ok((addresses, by_shard))
+        None => Vec::new(),
+    };
+    Ok(warnings.iter().map(ToString::to_string).collect())
+}
+
+fn addresses(registry: &Registry) -> Vec<SocketAddr> {
+    let address = |listening: &Listening| match listening.config.address {
+        ListenAddress::Tcp(address) => Some(address),
+        ListenAddress::Unix(_) => None,
+    };
+    registry.listening().filter_map(address).collect()
 }
 
 /// One shard's part of what a server has.
 struct Share {
-    listeners: Vec<OwnedFd>,
+    listeners: Listeners,
     inbox: Inbox,
     kept: Option<Kept>,
 }

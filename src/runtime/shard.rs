@@ -2,32 +2,30 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tracing::{error, warn};
 
-use super::admission::{Admission, Verdict};
+use super::admission::Admission;
 use super::attendance::{Attendance, Presence};
 use super::clock::{Clock, millis};
 use super::config::{AuthenticationMethods, IdlePolicy};
 use super::counters::ShardCounters;
 use super::event_log::{EventLog, OncePerSecond};
-use super::links::{Handshake, Link, Links};
+use super::links::{Link, Links};
+use super::listening::{Listeners, Listening};
 use super::mailbox::{Inbox, Mail, Mailboxes};
 use super::outbox::Outbox;
 use super::store_host::Kept;
-use crate::broker::{ConnectionId, Home, Incoming, Millis, Settings, Shard, home_of};
-use crate::connection::Output;
+use super::tickets::ticket;
+use crate::access::ListenerId;
+use crate::authority::Authority;
+use crate::broker::{Millis, Settings, Shard};
 use crate::limits;
-use crate::net::{Completion, ReceiveBuffer, SendParts, SocketId, SocketRing};
+use crate::net::{Completion, ReceiveBuffer, SocketId, SocketRing};
 use crate::routing::ShardIndex;
 use crate::storage::BatchSender;
-
-/// Bytes of a connection without a home that are read at a time: a usual CONNECT and what comes with it.
-const HANDSHAKE_READ_SIZE: usize = 4_096;
 
 /// What all shards of a server have in common.
 #[derive(Debug)]
@@ -47,21 +45,30 @@ pub struct Common {
 /// Drives one [`Shard`] with one [`SocketRing`].
 pub struct ShardDriver {
     pub(super) index: ShardIndex,
-    shards: usize,
+    pub(super) shards: usize,
     pub(super) shard: Shard,
     pub(super) ring: SocketRing,
     pub(super) inbox: Inbox,
     pub(super) common: Arc<Common>,
-    settings: Rc<Settings>,
-    outbox: Outbox,
+    pub(super) settings: Rc<Settings>,
+    pub(super) outbox: Outbox,
     /// To the storage thread, if there is one.
     storage: Option<BatchSender>,
-    links: Links,
-    log: EventLog,
+    authority: Option<Authority>,
+    pub(super) links: Links,
+    /// By their ids.
+    listening: Vec<Option<Arc<Listening>>>,
+    /// What each of the ring's listening sockets belongs to, as long as it accepts.
+    accepting: Vec<Option<ListenerId>>,
+    pub(super) log: EventLog,
     accept_warning: OncePerSecond,
     back_pressure_warning: OncePerSecond,
     /// Sockets whose CONNECT must be whole by then, in the order of that time.
-    handshakes: VecDeque<(Millis, SocketId)>,
+    pub(super) handshakes: VecDeque<(Millis, SocketId)>,
+    /// Sockets of TLS handshakes with something to read.
+    pub(super) tls_handshakes: VecDeque<SocketId>,
+    /// Empty buffers for what is encrypted.
+    pub(super) spare_buffers: Vec<Vec<u8>>,
     /// What was received while another shard's mailbox was full, unread.
     held: VecDeque<Held>,
     pub(super) congested: bool,
@@ -113,11 +120,16 @@ impl ShardDriver {
             storage: None,
             common,
             settings,
+            authority: None,
             links: Links::default(),
+            listening: Vec::new(),
+            accepting: Vec::new(),
             log: EventLog::new(index.0),
             accept_warning: OncePerSecond::default(),
             back_pressure_warning: OncePerSecond::default(),
             handshakes: VecDeque::new(),
+            tls_handshakes: VecDeque::new(),
+            spare_buffers: Vec::new(),
             held: VecDeque::new(),
             congested: false,
             paused_listeners: Vec::new(),
@@ -134,11 +146,37 @@ impl ShardDriver {
         self.shard.restore(partition, &interests, self.now);
     }
 
-    /// Begins to accept, when all shards have restored.
-    pub fn listen(&mut self, listeners: Vec<OwnedFd>) {
-        for listener in listeners {
-            self.ring.listen(listener);
+    /// Takes over other listeners than before; what has come in at those that are gone stays.
+    pub fn listen(&mut self, listeners: Listeners) {
+        for (number, accepting) in self.accepting.iter_mut().enumerate() {
+            if accepting.is_some_and(|id| listeners.removed.contains(&id)) {
+                self.ring.stop_accepting(number);
+                *accepting = None;
+            }
         }
+        for listening in listeners.listening {
+            let place = usize::from(listening.id.0);
+            if self.listening.len() <= place {
+                self.listening.resize(place + 1, None);
+            }
+            self.listening[place] = Some(listening);
+        }
+        self.authority = listeners.authority;
+        self.shard.set_listeners(listeners.policies, self.now);
+        for (id, socket) in listeners.added {
+            let number = self.ring.listen(socket);
+            debug_assert_eq!(number, self.accepting.len());
+            self.accepting.push(Some(id));
+        }
+    }
+
+    pub(super) fn listening(&self, id: ListenerId) -> Option<Arc<Listening>> {
+        self.listening.get(usize::from(id.0)).cloned().flatten()
+    }
+
+    /// What the ring's listening socket of this number belongs to, if it still accepts.
+    pub(super) fn accepting(&self, number: usize) -> Option<Arc<Listening>> {
+        self.accepting.get(number).copied().flatten().and_then(|id| self.listening(id))
     }
 
     /// One turn. Returns whether anything happened.
@@ -148,6 +186,10 @@ impl ShardDriver {
         worked |= self.handle_mail();
         worked |= self.handle_due();
         self.send_output();
+        if self.advance_tls_handshakes() {
+            self.send_output();
+            worked = true;
+        }
         self.counters().turns.add(1);
         worked
     }
@@ -157,6 +199,7 @@ impl ShardDriver {
         self.ring.has_completions()
             || !self.inbox.is_empty()
             || self.shard.has_work()
+            || !self.tls_handshakes.is_empty()
             || (!self.congested && !self.held.is_empty())
     }
 
@@ -222,7 +265,7 @@ impl ShardDriver {
                     drop(parts);
                     self.handle_ended(socket);
                 }
-                Completion::Accepted { socket, .. } => self.handle_accepted(socket),
+                Completion::Accepted { listener, socket } => self.handle_accepted(listener, socket),
                 Completion::AcceptEnded { listener, error } => self.handle_accept_ended(listener, &error),
                 Completion::Woken => {}
                 Completion::WakeFailed { ring } => {
@@ -235,94 +278,8 @@ impl ShardDriver {
         budget < limits::COMPLETIONS_PER_TURN
     }
 
-    #[inline]
-    fn handle_received(&mut self, socket: SocketId, buffer: ReceiveBuffer) {
-        if self.ring.current(socket.slot) != Some(socket) {
-            self.ring.recycle(buffer);
-            return;
-        }
-        let bytes = self.ring.received(&buffer);
-        match self.links.get_mut(socket.slot) {
-            Some(Link::Connected(connection)) => {
-                self.shard.handle_received(*connection, bytes, self.now);
-                self.ring.recycle(buffer);
-            }
-            Some(Link::Handshake(_) | Link::Free) | None => self.ring.recycle(buffer),
-        }
-    }
-
-    /// Bytes of a connection that has no home yet are read with a system call, because a receive that is once begun in
-    /// the ring cannot move to another ring.
-    fn handle_readable(&mut self, socket: SocketId) {
-        if self.ring.current(socket.slot) != Some(socket) {
-            return;
-        }
-        let mut bytes = [0; HANDSHAKE_READ_SIZE];
-        match self.ring.read(socket, &mut bytes) {
-            Ok(0) => self.handle_ended(socket),
-            Ok(size) => {
-                if let Some(Link::Handshake(handshake)) = self.links.get_mut(socket.slot) {
-                    handshake.bytes.extend_from_slice(&bytes[..size]);
-                    self.find_home(socket);
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock || error.kind() == io::ErrorKind::Interrupted => {
-                self.ring.watch(socket);
-            }
-            Err(_) => self.handle_ended(socket),
-        }
-    }
-
-    fn handle_ended(&mut self, socket: SocketId) {
-        if self.ring.current(socket.slot) != Some(socket) {
-            return;
-        }
-        if let Link::Connected(connection) = *self.links.get(socket.slot) {
-            self.shard.handle_closed(connection, self.now);
-        }
-        self.close(socket);
-    }
-
-    fn handle_sent(&mut self, socket: SocketId, parts: SendParts) {
-        if let Link::Connected(connection) = *self.links.get(socket.slot) {
-            let output = Output::from_parts(parts.bytes, parts.shared);
-            self.shard.handle_sent(connection, output, self.now);
-        }
-    }
-
-    fn handle_accepted(&mut self, socket: OwnedFd) {
-        if self.stopping.is_some() {
-            return;
-        }
-        let verdict = self.common.admission.admit();
-        let counters = self.counters();
-        counters.accepts.add(1);
-        if verdict != Verdict::Admitted {
-            counters.over_limit.add(1);
-        }
-        let address = socket2::SockRef::from(&socket).peer_addr().ok().and_then(|address| address.as_socket());
-        let (Some(address), Verdict::Admitted | Verdict::OverLimit) = (address, verdict) else {
-            // The peer is gone already, or there is no descriptor to answer with.
-            if verdict != Verdict::Hopeless {
-                self.common.admission.leave();
-            }
-            return;
-        };
-        let over_limit = verdict == Verdict::OverLimit;
-        let socket = self.ring.attach(socket);
-        if self.shards == 1 {
-            self.connect(socket, address, over_limit);
-            self.ring.receive(socket);
-        } else {
-            let handshake = Handshake { address, over_limit, bytes: Vec::new() };
-            self.links.set(socket.slot, Link::Handshake(Box::new(handshake)));
-            self.handshakes.push_back((self.now + self.settings.handshake_time_max_ms, socket));
-            self.ring.watch(socket);
-        }
-    }
-
     fn handle_accept_ended(&mut self, listener: usize, error: &io::Error) {
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || self.accepting(listener).is_none() {
             return;
         }
         self.counters().accept_back_offs.add(1);
@@ -350,10 +307,15 @@ impl ShardDriver {
                     }
                     self.inbox.handled(weight);
                 }
-                Mail::Handover { socket, bytes, address, over_limit } => {
+                Mail::Handover(handover) => {
                     budget -= 1;
-                    self.handle_handover(socket, &bytes, address, over_limit);
+                    self.handle_handover(*handover);
                 }
+                Mail::Verdict(connection, verdict) => {
+                    budget -= 1;
+                    self.shard.handle_verdict(connection, *verdict, self.now);
+                }
+                Mail::Listen(listeners) => self.listen(*listeners),
                 Mail::Report(report) => {
                     budget -= 1;
                     self.shard.handle_report(report, self.now);
@@ -364,24 +326,17 @@ impl ShardDriver {
         worked
     }
 
-    fn handle_handover(&mut self, socket: OwnedFd, bytes: &[u8], address: SocketAddr, over_limit: bool) {
-        if self.stopping.is_some() {
-            self.common.admission.leave();
-            return;
-        }
-        let socket = self.ring.attach(socket);
-        let connection = self.connect(socket, address, over_limit);
-        self.shard.handle_received(connection, bytes, self.now);
-        self.ring.receive(socket);
-    }
-
     fn handle_stop(&mut self) {
         if self.stopping.is_some() {
             return;
         }
         self.stopping = Some(self.now + self.common.shutdown_time_max_ms);
         self.resume_accepting_at = None;
-        self.ring.stop_accepting();
+        for (number, accepting) in self.accepting.iter_mut().enumerate() {
+            if accepting.take().is_some() {
+                self.ring.stop_accepting(number);
+            }
+        }
         for slot in self.links.handshakes() {
             if let Some(socket) = self.ring.current(slot) {
                 self.close(socket);
@@ -430,8 +385,7 @@ impl ShardDriver {
             if self.links.carries(transmit.transport, transmit.connection)
                 && let Some(socket) = self.ring.current(transmit.transport)
             {
-                let (bytes, shared) = transmit.output.into_parts();
-                self.ring.send(socket, SendParts { bytes, shared });
+                self.send(socket, transmit.output);
             }
         }
         while let Some((connection, transport)) = self.shard.poll_close() {
@@ -439,6 +393,18 @@ impl ShardDriver {
                 && let Some(socket) = self.ring.current(transport)
             {
                 self.close(socket);
+            }
+        }
+        while let Some((connection, transport, is_paused)) = self.shard.poll_pause() {
+            if self.links.carries(transport, connection)
+                && let Some(socket) = self.ring.current(transport)
+            {
+                if is_paused { self.ring.pause(socket) } else { self.ring.receive(socket) }
+            }
+        }
+        while let Some((connection, login)) = self.shard.poll_login() {
+            if let Some(authority) = &self.authority {
+                authority.ask(ticket(self.index, connection), login);
             }
         }
         while let Some(event) = self.shard.poll_event() {
@@ -477,47 +443,7 @@ impl ShardDriver {
 
     // ---- connections
 
-    /// Finds out whose the connection is, and gives it there.
-    fn find_home(&mut self, socket: SocketId) {
-        let Link::Handshake(handshake) = self.links.get(socket.slot) else { return };
-        let home = match home_of(&handshake.bytes, &self.settings, self.shards) {
-            Home::NeedMore if handshake.bytes.len() <= self.settings.connect_size_max as usize => {
-                self.ring.watch(socket);
-                return;
-            }
-            // Too large for a CONNECT: the core refuses it as it refuses other malformed ones.
-            Home::NeedMore | Home::Here => self.index,
-            Home::Shard(home) => home,
-        };
-        let Link::Handshake(handshake) = self.links.set(socket.slot, Link::Free) else { return };
-        let Handshake { address, over_limit, bytes } = *handshake;
-        if home == self.index {
-            let connection = self.connect(socket, address, over_limit);
-            self.shard.handle_received(connection, &bytes, self.now);
-            self.ring.receive(socket);
-        } else if let Some(socket) = self.ring.detach(socket) {
-            self.counters().handovers.add(1);
-            let mail = Mail::Handover { socket, bytes, address, over_limit };
-            self.outbox.hand_over(home, mail, &self.common.mailboxes);
-        }
-    }
-
-    fn connect(&mut self, socket: SocketId, address: SocketAddr, over_limit: bool) -> ConnectionId {
-        let connection =
-            self.shard.handle_connected(Incoming { transport: socket.slot, address, over_limit }, self.now);
-        self.links.set(socket.slot, Link::Connected(connection));
-        connection
-    }
-
-    /// Closes the socket and frees its link. The core knows already, or never knew it.
-    fn close(&mut self, socket: SocketId) {
-        if !matches!(self.links.set(socket.slot, Link::Free), Link::Free) {
-            self.common.admission.leave();
-        }
-        self.ring.close(socket);
-    }
-
-    fn counters(&self) -> &ShardCounters {
+    pub(super) fn counters(&self) -> &ShardCounters {
         &self.common.counters[usize::from(self.index.0)]
     }
 }

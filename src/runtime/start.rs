@@ -1,7 +1,6 @@
 //! A shard's thread, from its executor to its last turn.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::clock;
+use super::listening::Listeners;
 use super::mailbox::{Inbox, Mail};
 use super::shard::{Common, ShardDriver, report_failure};
 use super::store_host::Kept;
@@ -35,7 +35,7 @@ pub struct Seed {
     pub index: ShardIndex,
     pub cpu: Option<usize>,
     pub buffers: BufferRingConfig,
-    pub listeners: Vec<OwnedFd>,
+    pub listeners: Listeners,
     pub inbox: Inbox,
     /// If there is a store.
     pub kept: Option<Kept>,

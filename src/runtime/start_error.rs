@@ -2,9 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use crate::authority::AuthorityError;
 use crate::limits;
 use crate::net::Unsupported;
+use crate::net::tls::TlsError;
 use crate::storage::StorageError;
 
 /// One sentence each that says what to do.
@@ -38,6 +41,14 @@ pub enum StartError {
     AddressForbidden(SocketAddr),
     #[error("cannot listen on {address}: {error}")]
     Listen { address: SocketAddr, error: io::Error },
+    #[error("cannot listen on {}: {error}", path.display())]
+    ListenUnix { path: PathBuf, error: io::Error },
+    #[error("there have been too many listeners since the start: restart the server")]
+    TooManyListeners,
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
     #[error(
@@ -68,6 +79,8 @@ impl StartError {
                 | Self::ConnectionLimit
                 | Self::MailboxHighWater
                 | Self::AddressNotAvailable(_)
+                | Self::Tls(_)
+                | Self::Authority(_)
         )
     }
 

@@ -9,6 +9,7 @@ pub mod subscriptions;
 
 use std::collections::VecDeque;
 
+use crate::access::Permissions;
 use crate::broker::timer_wheel::TimerId;
 use crate::broker::{ConnectionId, DropReason, Message, Millis, NEVER};
 
@@ -39,11 +40,14 @@ pub struct Session {
     pub flow: Option<Box<Flow>>,
     /// Present while retained messages are being fetched.
     pub replays: Option<Box<Replays>>,
+    /// What its client may do, as of its last connection; `None` is everything, and for a session that was read back and whose
+    /// client has not come yet: what waits for it is looked at when it is sent.
+    pub permissions: Option<Box<Permissions>>,
     /// Reasons for which one of its messages was dropped since it connected, one bit each.
     pub drops_reported: u16,
 }
 
-const _: () = assert!(size_of::<Session>() <= 112);
+const _: () = assert!(size_of::<Session>() <= 120);
 
 /// Messages under way to and from one client.
 #[derive(Debug, Default)]
@@ -188,6 +192,7 @@ impl Session {
             will: None,
             flow: None,
             replays: None,
+            permissions: None,
             drops_reported: 0,
         }
     }
@@ -201,8 +206,39 @@ impl Session {
         self.flow.get_or_insert_default()
     }
 
-    /// Gives the memory of an empty flow back.
+    /// A message that one of the subscriptions matches may be sent to the client.
+    #[inline]
+    pub fn may_receive(&mut self, topic: &str) -> bool {
+        match &mut self.permissions {
+            None => true,
+            Some(permissions) => permissions.is_covered || permissions.may_read_often(&self.client_id, topic),
+        }
+    }
+
+    /// The same for one that was matched earlier, when the rules or the subscriptions may have been others.
+    pub fn may_still_receive(&self, topic: &str) -> bool {
+        self.permissions.as_ref().is_none_or(|permissions| permissions.may_read(&self.client_id, topic))
+    }
+
+    /// The client may publish to this topic.
+    #[inline]
+    pub fn may_publish(&mut self, topic: &str) -> bool {
+        match &mut self.permissions {
+            None => true,
+            Some(permissions) => permissions.may_write_often(&self.client_id, topic),
+        }
+    }
+
+    /// The will of the client may be published.
+    pub fn may_publish_will(&self, topic: &str) -> bool {
+        self.permissions.as_ref().is_none_or(|permissions| permissions.may_write(&self.client_id, topic))
+    }
+
+    /// Gives the memory of an empty flow back, and of what is only remembered.
     pub fn trim(&mut self) {
+        if let Some(permissions) = &mut self.permissions {
+            permissions.trim();
+        }
         if self.flow.as_ref().is_some_and(|flow| flow.is_empty()) {
             self.flow = None;
         }

@@ -30,7 +30,7 @@ impl AuthenticationExchange for Exchange {
             (answered, Some(data)) if data == ANSWERS[answered] => {
                 self.answered += 1;
                 match self.answered {
-                    2 => AuthenticationStep::Success(Some(b"welcome".to_vec())),
+                    2 => AuthenticationStep::Success { user_name: None, data: Some(b"welcome".to_vec()) },
                     _ => AuthenticationStep::Continue(b"two?".to_vec()),
                 }
             }

@@ -4,7 +4,9 @@
 //! `README.md` beside this file lists all clauses of Appendix B of MQTT 5.0 with the tests that hold them, or says why
 //! there is none; [`table`] checks that the list is complete and that the tests exist.
 
+mod access;
 mod acknowledge;
+mod acl;
 mod aliases;
 mod auth;
 mod bounds;
@@ -22,6 +24,7 @@ mod format;
 mod keep_alive;
 mod ping;
 mod publish;
+mod quotas;
 mod retained;
 mod rig;
 mod sessions;

@@ -30,7 +30,7 @@ impl AuthenticationExchange for Exchange {
         self.steps += 1;
         match (self.steps, data) {
             (1, Some(b"hello")) => AuthenticationStep::Continue(b"who is there?".to_vec()),
-            (2, Some(b"a friend")) => AuthenticationStep::Success(Some(b"come in".to_vec())),
+            (2, Some(b"a friend")) => AuthenticationStep::Success { user_name: None, data: Some(b"come in".to_vec()) },
             _ => AuthenticationStep::Failure(ReasonCode::NotAuthorized),
         }
     }

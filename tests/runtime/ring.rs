@@ -234,7 +234,7 @@ fn a_stopped_listener_refuses() {
     let (mut ring, address) = ring(8, 4096);
     drop(TcpStream::connect(address).unwrap());
     let _ = accept(&mut ring);
-    ring.stop_accepting();
+    ring.stop_accepting(0);
     assert!(matches!(next(&mut ring), Completion::AcceptEnded { listener: 0, .. }));
     assert!(TcpStream::connect(address).is_err());
 }

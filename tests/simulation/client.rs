@@ -100,6 +100,9 @@ const PUBCOMP: u8 = 0x70;
 
 /// Reason code of 5.0.
 pub const QUOTA_EXCEEDED: u8 = 0x97;
+pub const SERVER_SHUTTING_DOWN: u8 = 0x8B;
+/// The server stops, or nobody has decided on the client, or not in time.
+const UNAVAILABLE: u8 = 0x88;
 /// CONNACK before 5.0.
 const SERVER_UNAVAILABLE: u8 = 3;
 /// SUBACK of 3.1.1.
@@ -344,7 +347,7 @@ impl Client {
                 }
                 history.record(index, number, What::ServerDisconnect);
                 let may_time_out = self.connection.as_ref().is_some_and(|connection| connection.keep_alive_s > 0);
-                let may_refuse = code == QUOTA_EXCEEDED && history.refusals;
+                let may_refuse = [QUOTA_EXCEEDED, SERVER_SHUTTING_DOWN].contains(&code) && history.refusals;
                 if (code == 0x8D && may_time_out) || may_refuse {
                     Ok(())
                 } else {
@@ -366,8 +369,11 @@ impl Client {
             return Err("a second CONNACK".into());
         }
         if code != 0 {
-            let refusal = if self.version.is_5() { QUOTA_EXCEEDED } else { SERVER_UNAVAILABLE };
-            return if code == refusal && history.refusals { Ok(()) } else { Err("CONNACK with a refusal".into()) };
+            let refusals: &[u8] =
+                if self.version.is_5() { &[QUOTA_EXCEEDED, UNAVAILABLE] } else { &[SERVER_UNAVAILABLE] };
+            let denial = if self.version.is_5() { UNAVAILABLE } else { SERVER_UNAVAILABLE };
+            let may_be = history.refusals && refusals.contains(&code) || history.denials && code == denial;
+            return if may_be { Ok(()) } else { Err("CONNACK with a refusal".into()) };
         }
         if session_present && connection.clean_start {
             return Err("session present after a clean start".into());
@@ -458,9 +464,10 @@ impl Client {
                 return Err(format!("more in flight than the Receive Maximum {}", connection.receive_maximum));
             }
             // What a group's member had not acknowledged when its connection broke may have gone to another member
-            // (section 4.8.2), whose acknowledgement frees the packet identifier.
+            // (section 4.8.2), whose acknowledgement frees the packet identifier; and it may have come back.
             let moved = |key: &Option<Key>| key.is_some_and(|key| history.messages[&key].topic.starts_with("s/"));
-            if self.unacknowledged.get(&packet_id).is_some_and(|held| *held != key && moved(held)) {
+            let is_new = |held: &Option<Key>| *held != key || !publish.dup;
+            if self.unacknowledged.get(&packet_id).is_some_and(|held| is_new(held) && moved(held)) {
                 self.unacknowledged.remove(&packet_id);
             }
             // What is too large for this client once a topic alias is gone counts as sent ([MQTT-3.1.2-25]).

@@ -18,6 +18,7 @@ fn scenario() -> Scenario {
         breaks: 0,
         never_reads: 0,
         tight: false,
+        verdicts: None,
         durability: Some(Durability {
             crashes: 0,
             faults: 0,
@@ -29,7 +30,7 @@ fn scenario() -> Scenario {
 }
 
 /// A run in which much is promised that was not kept before.
-const SEED: u64 = 482;
+const SEED: u64 = 491;
 
 /// `RINGMQ_SIM_CUTS=100` cuts the logs of so many runs.
 #[test]

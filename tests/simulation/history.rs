@@ -154,6 +154,8 @@ pub enum What {
     Quiescent,
     /// The broker, or its machine, stopped without notice.
     Crashed,
+    /// The broker was told to stop.
+    Stopping,
     /// It has read its store and takes connections again, with so many shards.
     Restarted {
         shards: usize,
@@ -190,8 +192,10 @@ pub struct Entry {
 pub struct History {
     pub now: Time,
     pub step: u64,
-    /// The broker may refuse what it would have to keep, since its disk failed a short time ago.
+    /// The broker may refuse what it would have to keep, since its disk failed a short time ago, or everything, since it stops.
     pub refusals: bool,
+    /// Clients may not be let in.
+    pub denials: bool,
     pub messages: BTreeMap<Key, Message>,
     pub entries: Vec<Entry>,
 }
@@ -220,7 +224,9 @@ impl History {
         let until = self.last_of(client, key);
         let concerns = |entry: &Entry| match &entry.what {
             What::Quiescent => false,
-            What::Crashed | What::Restarted { .. } | What::FaultBegan { .. } | What::FaultEnded => true,
+            What::Crashed | What::Stopping | What::Restarted { .. } | What::FaultBegan { .. } | What::FaultEnded => {
+                true
+            }
             What::Publish { key: other, .. }
             | What::Arrived { key: other }
             | What::Received { key: other }

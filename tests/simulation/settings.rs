@@ -1,6 +1,6 @@
 //! What varies from run to run: the broker's settings and the run's temper.
 
-use ringmq::broker::Settings;
+use ringmq::broker::{QueuePolicy, Settings};
 use ringmq::routing::Strategy;
 
 use crate::random::Random;
@@ -20,6 +20,8 @@ pub struct Scenario {
     pub never_reads: u64,
     /// Bounds so small that they are hit.
     pub tight: bool,
+    /// Percent of the turns in which a verdict on a client comes; `None` lets everybody in at once.
+    pub verdicts: Option<u64>,
     /// The broker has a store, and may crash; without it nothing is kept and nothing crashes.
     pub durability: Option<Durability>,
 }
@@ -39,6 +41,9 @@ pub struct Durability {
     pub cleans: bool,
 }
 
+/// Bytes of a queue in memory; small enough that queues are longer, and the default.
+pub const QUEUE_MEMORY_MAX: [usize; 4] = [300, 1000, 4096, 1 << 20];
+
 pub fn scenario(random: &mut Random) -> Scenario {
     let durability = random.chance(50).then(|| durability(random));
     Scenario {
@@ -50,6 +55,7 @@ pub fn scenario(random: &mut Random) -> Scenario {
         breaks: *random.pick(&[0, 0, 3, 10]),
         never_reads: *random.pick(&[0, 0, 2]),
         tight: random.chance(20),
+        verdicts: *random.pick(&[None, None, Some(5), Some(50)]),
         durability,
     }
 }
@@ -87,9 +93,10 @@ pub fn settings(random: &mut Random, scenario: &Scenario) -> Settings {
     if scenario.tight {
         settings.queued_messages_max = *random.pick(&[3, 10]);
         settings.queued_bytes_max = *random.pick(&[300_000, 1_000_000]);
+        settings.queue_policy = *random.pick(&[QueuePolicy::DropNewest, QueuePolicy::DropOldest]);
     }
     if scenario.durability.is_some() && random.chance(50) {
-        settings.queue_memory_max = *random.pick(&[300, 1000, 4096]);
+        settings.queue_memory_max = *random.pick(&QUEUE_MEMORY_MAX);
     }
     settings
 }

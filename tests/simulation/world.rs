@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use ringmq::broker::{Millis, Settings};
 
-use crate::client::{Client, QUOTA_EXCEEDED};
+use crate::client::{Client, QUOTA_EXCEEDED, SERVER_SHUTTING_DOWN};
 use crate::fake_disk::FakeDisk;
 use crate::history::{History, Key, Time, What};
 use crate::link::{Link, Place};
@@ -62,6 +62,8 @@ pub struct World {
     store_exists: bool,
     /// Until this step the disk fails.
     fault_until: Option<u64>,
+    /// Bytes that fit on the disk, while it is full.
+    room: Option<u64>,
     links: Vec<Link>,
     /// Indexes of the links that are not done with.
     active: Vec<usize>,
@@ -112,6 +114,7 @@ impl World {
             clock_began: 0,
             store_exists: false,
             fault_until: None,
+            room: None,
             links: Vec::new(),
             active: Vec::new(),
             clients,
@@ -367,7 +370,9 @@ impl World {
                 match packet {
                     Received::ConnAck { code, .. } => orphan.connected = code == 0,
                     Received::Disconnect { code: 0x8E | 0x8D } => orphan.taken_over = true,
-                    Received::Disconnect { code: QUOTA_EXCEEDED } if self.history.refusals => orphan.taken_over = true,
+                    Received::Disconnect { code: QUOTA_EXCEEDED | SERVER_SHUTTING_DOWN } if self.history.refusals => {
+                        orphan.taken_over = true;
+                    }
                     Received::Disconnect { code } => {
                         return Err(fail(format!("DISCONNECT {code:#04x} at a take-over")));
                     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rcgen::SanType;
-use ringmq::net::{
+use ringmq::net::tls::{
     CertificateIdentity, ClientCertificateFiles, ClientCertificates, TlsConfig, TlsFailureReason, TlsServer, TlsWarning,
 };
 use rustls::version::{TLS12, TLS13};

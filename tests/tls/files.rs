@@ -76,9 +76,10 @@ fn what_clients_must_show_is_checked() {
 }
 
 #[test]
-fn all_usual_forms_of_keys_are_taken() {
+fn all_usual_kinds_of_keys_are_taken() {
     let authority = Authority::new("A");
-    for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519] {
+    let (elliptic, edwards) = (&rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519);
+    for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, elliptic, edwards, &rcgen::PKCS_RSA_SHA256] {
         let special = Special { common_name: Some("x"), algorithm: Some(algorithm), ..Special::default() };
         let pair = authority.issue(rcgen::ExtendedKeyUsagePurpose::ServerAuth, special);
         assert_eq!(load(&TlsConfig::new(&pair.chain_file, &pair.key_file)).warnings(), []);

@@ -54,6 +54,17 @@ fn other_protocols_are_recognised() {
 }
 
 #[test]
+fn older_versions_are_refused() {
+    let (server, _) = server();
+    // TLS 1.1, a random number, no session, one cipher suite, no compression, no extension.
+    let hello = [&[3, 2][..], &[7; 32], &[0, 0, 2, 0, 0x2f, 1, 0]].concat();
+    let bytes = record(HANDSHAKE, &[&[1, 0, 0, hello.len() as u8][..], &hello].concat());
+    let (result, out) = outcome(&server, &bytes, bytes.len());
+    assert_eq!(result, Err(TlsFailureReason::NoSharedVersion));
+    assert_eq!(out[0], ALERT);
+}
+
+#[test]
 fn a_failure_is_told_again() {
     let (server, _) = server();
     let mut session = server.accept().unwrap();
@@ -98,19 +109,6 @@ fn a_record_of_any_announced_size_is_bounded() {
         link.deliver(&out);
         assert!(matches!(link.client_error(), Error::AlertReceived(_)));
     }
-}
-
-#[test]
-fn a_handshake_message_without_end_is_cut_after_the_handshake() {
-    let (server, authority) = server();
-    // Renegotiation of TLS 1.2 can announce a large message; only the client's own library can encrypt it, so the message is
-    // sent through as many records as it takes.
-    let mut link = Link::established(&server, &Arc::new(client_config(&authority, &[&TLS12], None)));
-    let mut bytes = record(HANDSHAKE, &[0; 64]);
-    let mut out = Vec::new();
-    assert_eq!(link.give(&mut bytes, &mut out).unwrap_err().reason, TlsFailureReason::BadRecord);
-    link.deliver(&out);
-    assert_eq!(link.client_error(), Error::AlertReceived(AlertDescription::BadRecordMac));
 }
 
 #[test]

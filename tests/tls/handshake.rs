@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ringmq::net::{CertificateFiles, TlsConfig, TlsFailureReason, TlsVersions};
+use ringmq::net::tls::{CertificateFiles, TlsConfig, TlsFailureReason, TlsVersions};
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, Error};
 

@@ -3,6 +3,7 @@
 mod authority;
 mod client_certificates;
 mod files;
+mod forged;
 mod garbage;
 mod handshake;
 mod resumption;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringmq::net::{Received, TlsConfig, TlsFailure, TlsServer, TlsSession};
+use ringmq::net::tls::{Received, TlsConfig, TlsFailure, TlsServer, TlsSession};
 use rustls::client::{ClientConfig, ClientConnection, Resumption};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{ServerName, UnixTime};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ringmq::net::{Received, TlsConfig, TlsFailureReason, TlsServer};
+use ringmq::net::tls::{Received, TlsConfig, TlsFailureReason, TlsServer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 
@@ -99,6 +99,31 @@ fn plaintext_in_the_same_piece_as_the_end_of_the_handshake_comes() {
 }
 
 #[test]
+fn a_record_that_has_not_come_whole_does_not_hinder_sending() {
+    let (server, authority) = server();
+    for version in [&TLS12, &TLS13] {
+        let mut link = Link::established(&server, &client(&authority, version));
+        for size in [1, 4, 5, 6, 40] {
+            std::io::Write::write_all(&mut link.client.writer(), &[7; 64]).unwrap();
+            let mut bytes = Vec::new();
+            link.client.write_tls(&mut bytes).unwrap();
+            let (begun, rest) = bytes.split_at_mut(size);
+            link.give(begun, &mut Vec::new()).unwrap();
+            link.server_sends(&[b"meanwhile"]);
+            assert!(link.plain.is_empty());
+            link.give(rest, &mut Vec::new()).unwrap();
+            assert_eq!(std::mem::take(&mut link.plain), [7; 64]);
+        }
+        // Nor closing.
+        let mut out = Vec::new();
+        link.give(&mut [23, 3, 3, 0, 99, 1, 2], &mut out).unwrap();
+        link.session.close(&mut out);
+        link.client.read_tls(&mut &out[..]).unwrap();
+        assert!(link.client.process_new_packets().unwrap().peer_has_closed());
+    }
+}
+
+#[test]
 fn nothing_is_sent_before_the_handshake_is_over() {
     let (server, _) = server();
     let mut session = server.accept().unwrap();
@@ -167,4 +192,32 @@ fn a_session_moves_to_another_thread() {
     })
     .join()
     .unwrap();
+}
+
+/// AES-GCM keys are good for 2^24 records (RFC 8446, section 5.5): a busy subscriber has that in hours.
+#[test]
+#[ignore = "encrypts 34 million records: half a minute"]
+fn keys_that_are_used_up_are_changed_or_end_the_session() {
+    const RECORDS_MAX: usize = 1 << 24;
+    let (server, authority) = server();
+    let mut session = Link::established(&server, &client(&authority, &TLS13)).session;
+    let mut out = Vec::new();
+    let mut updates = 0;
+    for _ in 0..RECORDS_MAX + 10 {
+        out.clear();
+        session.send([&b"x"[..]], &mut out).unwrap();
+        updates += usize::from(out.len() > 1 + 22);
+    }
+    assert_eq!(updates, 1);
+    let Link { mut client, mut session, .. } = Link::established(&server, &client(&authority, &TLS12));
+    let failed = (0..RECORDS_MAX).find_map(|_| {
+        out.clear();
+        session.send([&b"x"[..]], &mut out).err()
+    });
+    assert_eq!(failed.unwrap().reason, TlsFailureReason::KeysExhausted);
+    // Only close_notify goes still. The client has not seen what was in front of it, so it takes it for a forgery.
+    assert_eq!(out.len(), 2 + 29);
+    assert_eq!(out[0], 21);
+    client.read_tls(&mut &out[..]).unwrap();
+    client.process_new_packets().unwrap_err();
 }

@@ -5,3 +5,4 @@ pub mod codec;
 pub mod mailbox;
 pub mod matcher;
 pub mod timers;
+pub mod websocket;

@@ -4,6 +4,7 @@ use super::TargetArgs;
 use super::values::{at_least_one, not_negative, payload_bytes, positive};
 use crate::mqtt::Session;
 use clap::Args;
+use std::path::PathBuf;
 
 #[derive(Clone, Debug, Args)]
 pub struct ConnectArgs {
@@ -60,6 +61,24 @@ pub struct StormArgs {
     /// Measured seconds after the storm
     #[arg(long, default_value_t = 5.0, value_parser = positive)]
     pub after: f64,
+    /// Write the latencies of each second of the steady traffic to this file, as an interval log of HdrHistogram
+    #[arg(long, value_name = "FILE")]
+    pub hdr: Option<PathBuf>,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct HandshakesArgs {
+    /// Connections being made at a time
+    #[arg(long, default_value_t = 16, value_parser = at_least_one)]
+    pub at_a_time: usize,
+    /// Measured seconds, of full handshakes and again of resumed ones
+    #[arg(long, default_value_t = 10.0, value_parser = positive)]
+    pub seconds: f64,
+    /// Seconds before that, which do not count
+    #[arg(long, default_value_t = 1.0, value_parser = not_negative)]
+    pub warmup: f64,
     #[command(flatten)]
     pub target: TargetArgs,
 }

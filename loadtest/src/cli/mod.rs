@@ -9,11 +9,12 @@ mod load;
 mod messages;
 mod state;
 mod target;
+mod transport;
 mod values;
 
 use clap::{Parser, Subcommand};
 pub use compare::{CompareArgs, ReportArgs, TurnsArgs};
-pub use connections::{ConnectArgs, StormArgs};
+pub use connections::{ConnectArgs, HandshakesArgs, StormArgs};
 pub use durable::{DurableArgs, RecoveryArgs};
 pub use endurance::{SiteArgs, SlowArgs, SoakArgs};
 pub use idle::IdleArgs;
@@ -21,6 +22,7 @@ pub use load::LoadArgs;
 pub use messages::{FanInArgs, FanOutArgs, PairsArgs, SharedArgs, TreeArgs};
 pub use state::{FilterKind, RetainedArgs, SubscriptionsArgs};
 pub use target::TargetArgs;
+pub use transport::{TlsVersion, TransportArgs};
 
 /// Loads an MQTT broker and tells what it costs: latency, broker CPU per message, bytes per connection, and every fault.
 #[derive(Debug, Parser)]
@@ -46,6 +48,8 @@ pub enum Command {
     Idle(IdleArgs),
     /// Clients that connect, as fast as they can or at a rate
     Connect(ConnectArgs),
+    /// Connections that are made and ended again: full and resumed TLS handshakes, and CPU for each
+    Handshakes(HandshakesArgs),
     /// Thousands of clients that lose their connections at once, beside steady traffic
     Storm(StormArgs),
     /// Subscriptions by the million: bytes and CPU for each, and publishing beside them
@@ -86,6 +90,8 @@ mod tests {
             ["pairs", "--qos", "3"],
             ["pairs", "--rate", "0"],
             ["storm", "--warmup", "-1"],
+            ["pairs", "--ca", "x"],
+            ["pairs", "--path", "/x"],
             ["slow", "--slow-rate", "inf"],
             ["durable", "--qos", "0"],
         ] {

@@ -1,5 +1,6 @@
 //! The broker, and what every scenario has.
 
+use super::TransportArgs;
 use super::values::at_least_one;
 use crate::mqtt::Version;
 use clap::Args;
@@ -42,6 +43,8 @@ pub struct TargetArgs {
     /// Seconds without any arrival after which what is missing counts as lost
     #[arg(long, default_value_t = 5.0, hide_short_help = true)]
     pub patience: f64,
+    #[command(flatten)]
+    pub transport: TransportArgs,
 }
 
 impl TargetArgs {
@@ -58,6 +61,7 @@ impl TargetArgs {
             html: None,
             dial_concurrency: DIAL_CONCURRENCY,
             patience,
+            transport: TransportArgs::default(),
         }
     }
 

@@ -37,7 +37,7 @@ pub struct Running {
 
 /// RabbitMQ takes ten seconds on a machine with nothing else to do.
 /// A broker that recovers a million messages may take longer.
-const START_PATIENCE: Duration = Duration::from_secs(180);
+pub const START_PATIENCE: Duration = Duration::from_secs(180);
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Broker {
@@ -108,8 +108,13 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits until it accepts connections, and returns the time since its start.
-    pub fn wait_until_listening(&mut self) -> anyhow::Result<Duration> {
+    /// Time since its start.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Waits until it accepts connections.
+    pub fn wait_until_listening(&mut self) -> anyhow::Result<()> {
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
             let Self { command, port, .. } = self;
             if let Some(status) = self.child.try_wait()? {
@@ -118,7 +123,7 @@ impl Running {
             ensure!(self.started.elapsed() < START_PATIENCE, "{command:?} does not listen on port {port}");
             thread::sleep(Duration::from_millis(2));
         }
-        Ok(self.started.elapsed())
+        Ok(())
     }
 
     /// Ends it as a crash does (SIGKILL).

@@ -3,11 +3,13 @@
 use super::fleet::Fleet;
 use super::link::Link;
 use super::source::Sources;
+use super::transport::Transport;
 use crate::mqtt::{Session, Version};
 use anyhow::{bail, ensure};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One connection to open.
@@ -19,9 +21,11 @@ pub struct Client {
 }
 
 /// What is common to all connections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DialOptions {
     pub address: SocketAddr,
+    /// What lies between the socket and MQTT.
+    pub transport: Arc<Transport>,
     pub version: Version,
     pub session: Session,
     /// Asked for in SUBSCRIBE.
@@ -51,7 +55,7 @@ pub fn dial_with(
     options: &DialOptions,
     mut progress: impl FnMut(usize) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Link>> {
-    let mut fleet = Fleet::new(clients, *options)?;
+    let mut fleet = Fleet::new(clients, options)?;
     fleet.enqueue_all(None);
     let mut told = Ok(());
     fleet.run_until_in(|fleet| {
@@ -63,21 +67,24 @@ pub fn dial_with(
     Ok(fleet.into_links())
 }
 
-/// Sockets, one after the other, that are connecting.
+/// Connections, one after the other, that are being opened.
 pub struct Dialer {
     address: SocketAddr,
+    transport: Arc<Transport>,
     sources: Option<Sources>,
 }
 
 impl Dialer {
     /// For so many connections.
     pub fn new(options: &DialOptions, connections: usize) -> anyhow::Result<Self> {
-        Ok(Self { address: options.address, sources: sources(options, connections)? })
+        let (address, transport) = (options.address, Arc::clone(&options.transport));
+        Ok(Self { address, transport, sources: sources(options, connections)? })
     }
 
-    /// A socket that is connecting: it becomes writable when it is connected, or has failed.
-    pub fn open(&mut self) -> anyhow::Result<TcpStream> {
-        open_socket(self.address, self.sources.as_mut())
+    /// A connection whose socket becomes writable when it is connected, or has failed.
+    pub fn open(&mut self) -> anyhow::Result<Link> {
+        let socket = open_socket(self.address, self.sources.as_mut())?;
+        Ok(Link::new(socket, self.transport.layers()?))
     }
 }
 

@@ -4,6 +4,7 @@
 use super::dial::{Client, DialOptions, Dialer};
 use super::link::Link;
 use super::poller::{Poller, Readiness};
+use super::transport::Handshake;
 use crate::measure::Clock;
 use crate::measure::latency::Latencies;
 use crate::mqtt::scan::{Packet, scan};
@@ -74,14 +75,14 @@ const BACKOFF_MIN_NS: u64 = 100_000_000;
 const BACKOFF_MAX_NS: u64 = 3_200_000_000;
 
 impl<'a> Fleet<'a> {
-    pub fn new(clients: &'a [Client], options: DialOptions) -> anyhow::Result<Self> {
+    pub fn new(clients: &'a [Client], options: &DialOptions) -> anyhow::Result<Self> {
         let member = || Member { link: None, state: State::Closed, since_ns: 0, failures: 0, has_session: false };
         Ok(Self {
-            options,
+            options: options.clone(),
             clients,
             members: clients.iter().map(|_| member()).collect(),
             poller: Poller::new()?,
-            dialer: Dialer::new(&options, clients.len())?,
+            dialer: Dialer::new(options, clients.len())?,
             clock: Clock::start(),
             pending: BinaryHeap::new(),
             opening: 0,
@@ -126,8 +127,18 @@ impl<'a> Fleet<'a> {
         self.ready
     }
 
+    /// How many clients it has.
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
     pub fn is_ready(&self, index: usize) -> bool {
         self.members[index].state == State::Ready
+    }
+
+    /// What the TLS handshake of a connection came to.
+    pub fn handshake(&self, index: usize) -> Option<Handshake> {
+        self.members[index].link.as_ref()?.handshake()
     }
 
     /// Works until all clients have been in; an error if none made progress for the time of patience.
@@ -194,7 +205,7 @@ impl<'a> Fleet<'a> {
         encode::disconnect(&mut packet);
         if let Some(link) = &mut self.members[index].link {
             // A broker that has gone needs no goodbye.
-            let _ = link.send(&packet);
+            let _ = link.finish(&packet);
         }
         self.close(index);
     }
@@ -215,9 +226,9 @@ impl<'a> Fleet<'a> {
         self.opening += 1;
         member.state = State::Connecting;
         match self.dialer.open() {
-            Ok(socket) => {
-                self.poller.add(&socket, index, true)?;
-                member.link = Some(Link::new(socket));
+            Ok(link) => {
+                self.poller.add(link.socket(), index, true)?;
+                member.link = Some(link);
                 Ok(())
             }
             Err(error) => self.failed(index, error.context("cannot open a connection")),
@@ -240,13 +251,25 @@ impl<'a> Fleet<'a> {
             encode::connect(&mut packet, version, &self.clients[key].client_id, keep_alive_seconds, session);
             link.send(&packet)?;
             member.state = State::AwaitingConnAck;
-            self.poller.modify(link.socket(), key, false)?;
-            return Ok(());
+            return Ok(self.poller.modify(link.socket(), key, link.is_blocked())?);
+        }
+        if readiness.writable {
+            link.flush()?;
         }
         if readiness.readable {
             self.receive(key)?;
         }
-        Ok(())
+        self.watch_room(key, readiness.writable)
+    }
+
+    /// Asks for room to write while there is something to write, which is hardly ever so; `waited` tells whether it was asked for.
+    fn watch_room(&self, key: usize, waited: bool) -> anyhow::Result<()> {
+        match &self.members[key].link {
+            Some(link) if link.is_blocked() || waited => {
+                Ok(self.poller.modify(link.socket(), key, link.is_blocked())?)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn receive(&mut self, key: usize) -> anyhow::Result<()> {

@@ -1,5 +1,7 @@
-//! One connection: its socket, the start of a packet whose end has not come, and bytes the socket had no room for.
+//! One connection: its socket, the layers of its transport, the start of a packet whose end has not come, and bytes the
+//! socket had no room for.
 
+use super::transport::{HEADROOM, Handshake, Layers};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
@@ -7,6 +9,8 @@ use std::net::TcpStream;
 #[derive(Debug)]
 pub struct Link {
     socket: TcpStream,
+    /// Nothing for plain TCP.
+    layers: Option<Box<Layers>>,
     /// The start of a packet that has not arrived completely; usually empty and without an allocation.
     partial: Vec<u8>,
     /// Bytes that the socket did not take, from `unsent_start` on; usually empty and without an allocation.
@@ -24,8 +28,8 @@ pub const INPUT_BYTES: usize = 256 * 1_024;
 const READ_BYTES_MIN: usize = 64 * 1_024;
 
 impl Link {
-    pub fn new(socket: TcpStream) -> Self {
-        Self { socket, partial: Vec::new(), unsent: Vec::new(), unsent_start: 0, receive_maximum: u16::MAX }
+    pub fn new(socket: TcpStream, layers: Option<Box<Layers>>) -> Self {
+        Self { socket, layers, partial: Vec::new(), unsent: Vec::new(), unsent_start: 0, receive_maximum: u16::MAX }
     }
 
     pub fn socket(&self) -> &TcpStream {
@@ -38,18 +42,30 @@ impl Link {
     }
 
     /// Reads at most `limit` bytes once. Returns how much of `input` is filled, what was kept of the last packet included; `None` when nothing
-    /// was there. A connection closed by the broker is an `UnexpectedEof`.
+    /// was there for MQTT. A connection closed by the broker is an `UnexpectedEof`. Answers of the layers may leave it blocked.
     pub fn receive_at_most(&mut self, input: &mut Vec<u8>, limit: usize) -> io::Result<Option<usize>> {
         let kept = self.partial.len();
         if input.len() < kept + READ_BYTES_MIN {
             input.resize(kept + INPUT_BYTES, 0);
         }
-        let end = input.len().min(kept.saturating_add(limit));
-        match (&self.socket).read(&mut input[kept..end]) {
+        let start = kept + if self.layers.is_some() { HEADROOM } else { 0 };
+        let end = input.len().min(start.saturating_add(limit));
+        match (&self.socket).read(&mut input[start..end]) {
             Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the broker closed the connection")),
             Ok(length) => {
+                let filled = match &mut self.layers {
+                    None => kept + length,
+                    Some(layers) => {
+                        let decoded = layers.decode(input, kept, start..start + length, &mut self.unsent);
+                        // First of all the answers, and the alert that tells the broker why this is the end.
+                        let flushed = self.flush();
+                        let filled = decoded?;
+                        flushed?;
+                        filled
+                    }
+                };
                 input[..kept].copy_from_slice(&self.partial);
-                Ok(Some(kept + length))
+                Ok((filled > kept).then_some(filled))
             }
             Err(error) if is_temporary(&error) => Ok(None),
             Err(error) => Err(error),
@@ -64,9 +80,22 @@ impl Link {
 
     /// Sends, or keeps for [`Link::flush`] what the socket does not take.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(layers) = &mut self.layers {
+            layers.encode(bytes, &mut self.unsent)?;
+            return self.flush();
+        }
         let sent = if self.is_blocked() { 0 } else { write(&self.socket, bytes)? };
         self.unsent.extend_from_slice(&bytes[sent..]);
         Ok(())
+    }
+
+    /// Sends the last packets of a connection, and the goodbyes of its layers.
+    pub fn finish(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.send(bytes)?;
+        if let Some(layers) = &mut self.layers {
+            layers.close(&mut self.unsent)?;
+        }
+        self.flush()
     }
 
     /// Sends what was kept, as far as there is room now.
@@ -77,6 +106,16 @@ impl Link {
             self.unsent_start = 0;
         }
         Ok(())
+    }
+
+    /// What the TLS handshake came to, once there was one.
+    pub fn handshake(&self) -> Option<Handshake> {
+        self.layers.as_ref()?.handshake()
+    }
+
+    /// Whether a connection on which nothing is on its way is still there.
+    pub fn is_open(&mut self, input: &mut Vec<u8>) -> bool {
+        matches!(self.receive(input), Ok(None))
     }
 
     /// Whether bytes wait for room in the socket.

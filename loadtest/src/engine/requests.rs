@@ -122,7 +122,7 @@ impl Run<'_> {
     }
 
     fn receive(&mut self, key: usize, requests: &mut impl Requests, input: &mut Vec<u8>) -> anyhow::Result<()> {
-        let Some(filled) = self.links[key].receive(input)? else { return Ok(()) };
+        let Some(filled) = self.links[key].receive(input)? else { return self.fill(key, requests) };
         let mut consumed = 0;
         while let Some((packet, length)) = scan(self.drive.version, &input[consumed..filled])? {
             consumed += length;

@@ -87,6 +87,11 @@ pub fn scan(version: Version, bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)
     Ok(Some((packet, total)))
 }
 
+/// Length of the packet at the start of `bytes`, if its fixed header is there and is one.
+pub fn frame_length(bytes: &[u8]) -> Option<usize> {
+    frame(bytes).ok().flatten().map(|(head_length, remaining_length)| head_length + remaining_length)
+}
+
 /// Length of the fixed header and the Remaining Length; `None` while the fixed header is incomplete.
 fn frame(bytes: &[u8]) -> Result<Option<(usize, usize)>, ScanError> {
     let mut remaining_length = 0;

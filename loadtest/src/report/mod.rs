@@ -188,12 +188,14 @@ impl GeneratorReport {
 struct Document<'a, R> {
     #[serde(flatten)]
     report: &'a R,
+    /// "tcp", "tls", "ws" or "wss".
+    transport: &'static str,
     origin: Origin,
 }
 
 /// Writes the result of a scenario to the files that were asked for.
 pub fn write_files(target: &TargetArgs, report: &impl serde::Serialize) -> anyhow::Result<()> {
-    let document = Document { report, origin: Origin::now() };
+    let document = Document { report, transport: target.transport.name(), origin: Origin::now() };
     if let Some(path) = &target.json {
         write_json(path, &document)?;
     }
@@ -210,6 +212,9 @@ pub fn write_files(target: &TargetArgs, report: &impl serde::Serialize) -> anyho
 fn title_of(result: &Value) -> String {
     let text = |field: &str| result[field].as_str().unwrap_or_default();
     let mut title = if text("title").is_empty() { text("scenario") } else { text("title") }.to_owned();
+    if let Some(transport) = result["transport"].as_str().filter(|transport| *transport != "tcp") {
+        title += &format!(" over {transport}");
+    }
     if let Some(qos) = result["qos"].as_u64() {
         title += &format!(", QoS {qos}");
     }

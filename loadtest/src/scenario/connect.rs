@@ -58,7 +58,7 @@ pub fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
     let memory_before = meter.memory()?;
     let clients = clients(args);
     let options = dial_options(&args.target, clients.len(), args.qos, args.keep_alive)?;
-    let mut fleet = Fleet::new(&clients, DialOptions { session: args.session, ..options })?.with_retries();
+    let mut fleet = Fleet::new(&clients, &DialOptions { session: args.session, ..options })?.with_retries();
     let (mut total, mut latencies, mut rounds) = (Cost::default(), Latencies::new(), Vec::new());
     for round in 0..=args.reconnect {
         if round > 0 {

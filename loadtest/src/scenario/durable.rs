@@ -98,9 +98,9 @@ pub fn run(args: &DurableArgs) -> anyhow::Result<bool> {
     let (sessions, publishing) = (lanes.sessions(), lanes.publishing());
     let connections = sessions.len() + publishing.len();
     let options = dial_options(&args.target, connections, args.load.qos, KEEP_ALIVE_SECONDS)?;
-    let persistent = DialOptions { session: Session::Persistent, ..options };
+    let persistent = DialOptions { session: Session::Persistent, ..options.clone() };
     let began = Instant::now();
-    let mut fleet = Fleet::new(&sessions, persistent)?;
+    let mut fleet = Fleet::new(&sessions, &persistent)?;
     fleet.enqueue_all(None);
     fleet.run_until_in(|_| progress_line::say("subscribing"))?;
     let mut subscribers = Vec::new();
@@ -147,7 +147,7 @@ pub fn run(args: &DurableArgs) -> anyhow::Result<bool> {
 /// Connects everyone with a clean session, so that none of the run's sessions stays in the broker.
 fn remove_sessions(sessions: &[Client], options: &DialOptions) -> anyhow::Result<()> {
     let clean: Vec<Client> = sessions.iter().map(|session| Client { filters: Vec::new(), ..session.clone() }).collect();
-    let mut fleet = Fleet::new(&clean, *options)?;
+    let mut fleet = Fleet::new(&clean, options)?;
     fleet.enqueue_all(None);
     fleet.run_until_in(|_| progress_line::say("removing sessions"))?;
     (0..clean.len()).for_each(|index| fleet.disconnect(index));

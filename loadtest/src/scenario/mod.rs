@@ -7,6 +7,7 @@ mod device_tree;
 pub mod durable;
 pub mod fan_in;
 pub mod fan_out;
+pub mod handshakes;
 pub mod idle;
 mod meter;
 pub mod pairs;

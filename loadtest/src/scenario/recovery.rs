@@ -1,5 +1,5 @@
-//! Brokers that are killed with many messages in them, and started again on what they have on disk: how long until they accept
-//! connections, with how much memory, and is everything there that they had acknowledged?
+//! Brokers that are killed with many messages in them, and started again on what they have on disk: how long until they answer
+//! a CONNECT, with how much memory, and is everything there that they had acknowledged?
 
 mod loading;
 
@@ -9,7 +9,7 @@ use super::meter::Meter;
 use super::retained::{Publishing, Replay};
 use super::steady::run_number;
 use crate::cli::{RecoveryArgs, RetainedArgs, TargetArgs};
-use crate::compare::broker::{Broker, Directory};
+use crate::compare::broker::{Broker, Directory, START_PATIENCE};
 use crate::compare::brokers;
 use crate::cpus;
 use crate::engine::dial::{Client, DialOptions, dial};
@@ -93,10 +93,14 @@ fn measure(args: &RecoveryArgs, broker: &Broker) -> anyhow::Result<Value> {
     progress_line::say("starting again");
     let bytes_on_disk = directory.bytes_on_disk()?;
     let mut running = broker.spawn(&args.turns.broker_cpus, &directory)?;
-    let seconds = running.wait_until_listening()?.as_secs_f64();
+    running.wait_until_listening()?;
+    let load = load.on(running.port);
+    // A connection may be accepted long before its CONNECT is answered.
+    dial(&load.clients("first", 1), &DialOptions { patience: START_PATIENCE, ..load.options(Session::Clean)? })?;
+    let seconds = running.age().as_secs_f64();
     let cpu = CpuSample::take(running.pid())?.since(&CpuSample::default());
     let recovered = Memory::take(running.pid())?;
-    let (faults, first_fault) = load.on(running.port).fetch()?;
+    let (faults, first_fault) = load.fetch()?;
     running.check()?;
     let messages = (args.retained + args.queued) as u64;
     Ok(json!({
@@ -196,7 +200,7 @@ impl Load {
     /// Makes the sessions, lets their clients go, and publishes; all of it is acknowledged.
     fn fill(&self) -> anyhow::Result<()> {
         let sessions = self.lanes.sessions();
-        let mut fleet = Fleet::new(&sessions, self.options(Session::Persistent)?)?;
+        let mut fleet = Fleet::new(&sessions, &self.options(Session::Persistent)?)?;
         fleet.enqueue_all(None);
         fleet.run_until_in(|_| progress_line::say("subscribing"))?;
         (0..sessions.len()).for_each(|index| fleet.disconnect(index));

@@ -34,7 +34,7 @@ pub fn run(args: &SiteArgs) -> anyhow::Result<bool> {
     let broker = args.target.broker_pid.map(BrokerBefore::take).transpose()?;
     let links = connect(&plan.connections, &args.target)?;
     let options = dial_options(&args.target, plan.others.len(), 0, 0)?;
-    let mut fleet = Fleet::new(&plan.others, options)?.with_retries();
+    let mut fleet = Fleet::new(&plan.others, &options)?.with_retries();
     fleet.enqueue_all(None);
     fleet.run_until_in(|_| progress_line::say("connecting"))?;
     fleet.report.latencies = Latencies::new();

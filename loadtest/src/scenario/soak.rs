@@ -37,7 +37,7 @@ pub fn run(args: &SoakArgs) -> anyhow::Result<bool> {
         })
         .collect();
     let links = steady::connect(&groups, &args.target, args.qos)?;
-    let mut fleet = Fleet::new(&clients, dial_options(&args.target, clients.len(), args.qos, 0)?)?.with_retries();
+    let mut fleet = Fleet::new(&clients, &dial_options(&args.target, clients.len(), args.qos, 0)?)?.with_retries();
     fleet.enqueue_all(None);
     fleet.run_until_in(|_| progress_line::say("connecting"))?;
     fleet.report.latencies = Latencies::new();

@@ -9,7 +9,8 @@ use crate::engine::dial::Client;
 use crate::engine::fleet::{Fleet, FleetReport};
 use crate::engine::plan::Message;
 use crate::engine::worker::{Progress, Timeline};
-use crate::measure::intervals::Collector;
+use crate::measure::hdr_log::HdrFile;
+use crate::measure::intervals::{Collector, Interval};
 use crate::measure::latency::Latencies;
 use crate::report::time_series::{Load, TimePoint};
 use crate::report::{grouped, progress_line, write_files};
@@ -17,7 +18,7 @@ use crate::run::{dial_options, prepare, topic_prefix};
 use report::{Established, Storm, StormReport};
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Quiet, storm and after.
 const PHASES: usize = 3;
@@ -28,6 +29,7 @@ const STORM_SECONDS_MIN: f64 = 0.5;
 /// Runs the storm, and tells whether everyone came back and nothing happened to the others.
 pub fn run(args: &StormArgs) -> anyhow::Result<bool> {
     prepare(&args.target)?;
+    let mut hdr_file = args.hdr.as_deref().map(HdrFile::create).transpose()?;
     let prefix = topic_prefix();
     let message = Message { qos: args.qos, payload_bytes: args.payload, retain: false, part: 0 };
     let groups = steady::pairs(args.pairs, &prefix, message);
@@ -39,12 +41,13 @@ pub fn run(args: &StormArgs) -> anyhow::Result<bool> {
         .collect();
     let links = steady::connect(&groups, &args.target, args.qos)?;
     let options = dial_options(&args.target, clients.len(), args.qos, 0)?;
-    let mut fleet = Fleet::new(&clients, options)?.with_retries();
+    let mut fleet = Fleet::new(&clients, &options)?.with_retries();
     fleet.enqueue_all(None);
     fleet.run_until_in(|fleet| show("connecting", fleet))?;
     fleet.report.latencies = Latencies::new();
     let progress = Progress::with_slices();
     let timeline = Timeline::begin(args.warmup, f64::INFINITY, args.target.patience);
+    let measured_from = SystemTime::now() + timeline.rest(timeline.measure_from_ns);
     let worker = steady::worker(&groups, links, &args.target, args.rate, PHASES, timeline, &progress)?;
     let (storm, slices, outcome) = thread::scope(|scope| {
         let handle = scope.spawn(|| worker.run());
@@ -59,8 +62,16 @@ pub fn run(args: &StormArgs) -> anyhow::Result<bool> {
     progress_line::clear();
     let storm = storm?;
     let grid = timeline.grid();
-    let intervals = Collector::new(1).add(slices).into_iter().filter(|(index, _)| *index > 0);
-    let time_series = intervals.map(|(index, interval)| {
+    let intervals: Vec<(u64, Interval)> = Collector::new(1).add(slices);
+    if let Some(file) = &mut hdr_file {
+        let title = format!("steady traffic beside a storm of {} clients", grouped(clients.len() as f64));
+        let mut log = file.begin(&title, measured_from)?;
+        for (index, interval) in intervals.iter().filter(|(index, _)| *index > 0) {
+            let start = Duration::from_nanos((index - 1) * grid.length_ns);
+            log.write(&interval.latencies, start, Duration::from_nanos(grid.length_ns))?;
+        }
+    }
+    let time_series = intervals.into_iter().filter(|(index, _)| *index > 0).map(|(index, interval)| {
         let seconds = (index * grid.length_ns) as f64 / 1e9;
         TimePoint::new(seconds, &interval, Load::default())
     });

@@ -130,6 +130,8 @@ impl std::error::Error for TlsFailure {}
 
 fn of_incompatible(incompatible: &PeerIncompatible) -> TlsFailureReason {
     match incompatible {
+        // TLS 1.1 and older have no such extension; the library looks for it before it looks at the version.
+        PeerIncompatible::SignatureAlgorithmsExtensionRequired => TlsFailureReason::NoSharedVersion,
         PeerIncompatible::ServerDoesNotSupportTls12Or13
         | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
         | PeerIncompatible::SupportedVersionsExtensionRequired

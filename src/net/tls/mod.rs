@@ -6,6 +6,9 @@
 //!
 //! [`TlsServer::reload`] reads the files again: sessions that are established keep what they have, and clients can
 //! resume what they had unless what is demanded of client certificates has changed.
+//!
+//! No bytes of a peer can make it panic.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod certificates;
 mod client_certificates;
@@ -14,6 +17,7 @@ mod error;
 mod failure;
 mod files;
 mod identity;
+mod outgoing;
 mod partial;
 mod server;
 mod session;

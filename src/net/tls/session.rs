@@ -4,20 +4,15 @@ use std::mem;
 use std::sync::Arc;
 
 use rustls::HandshakeKind;
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic};
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, UnbufferedStatus};
 
 use super::failure::{TlsFailure, TlsFailureReason};
 use super::identity::PeerIdentity;
+use super::outgoing::{append, append_close_notify, append_plaintext, append_waiting};
 use super::partial::{Partial, RECORD_SIZE_MAX, whole_records};
 use super::server::Shared;
 use crate::limits::TLS_HANDSHAKE_SIZE_MAX;
-
-/// Bytes of plaintext in a record at most (RFC 8446, section 5.1).
-const FRAGMENT_SIZE_MAX: usize = 16_384;
-
-/// What encryption adds to a record at most: header, explicit nonce, content type, tag.
-const RECORD_OVERHEAD_MAX: usize = 5 + 8 + 1 + 16;
 
 /// One connection's TLS. It may move to another thread, with its socket.
 pub struct TlsSession {
@@ -28,6 +23,12 @@ pub struct TlsSession {
     /// The peer was told that nothing more will come.
     is_closed: bool,
     peer_name: Option<Box<str>>,
+}
+
+impl std::fmt::Debug for TlsSession {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("TlsSession").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 /// What [`TlsSession::receive`] came to.
@@ -89,8 +90,14 @@ impl TlsSession {
         if let State::Failed(failure) = &self.state {
             return Err(TlsFailure::clone(failure));
         }
-        let sent = self.encrypt(parts.into_iter(), out);
-        sent.map_err(|failure| self.fail(failure))
+        if !self.is_established() || self.is_closed {
+            return Err(TlsFailure::new(TlsFailureReason::Internal));
+        }
+        let (connection, records) = (&mut self.connection, self.partial.bytes_mut());
+        append_plaintext(connection, records, parts.into_iter(), out).map_err(|failure| {
+            append_waiting(&mut self.connection, self.partial.bytes_mut(), out);
+            self.fail(failure)
+        })
     }
 
     /// Tells the peer that nothing more will come (close_notify); nothing can be sent any more. Does nothing if that or an alert
@@ -258,37 +265,6 @@ impl TlsSession {
         Ok(())
     }
 
-    fn encrypt<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>, out: &mut Vec<u8>) -> Result<(), TlsFailure> {
-        if !self.is_established() || self.is_closed {
-            return Err(TlsFailure::new(TlsFailureReason::Internal));
-        }
-        let status = self.connection.process_tls_records(self.partial.bytes_mut());
-        let Ok(ConnectionState::WriteTraffic(mut traffic)) = status.state else {
-            return Err(TlsFailure::new(TlsFailureReason::Internal));
-        };
-        let mut parts = parts.filter(|part| !part.is_empty()).peekable();
-        let mut gathered = Vec::new();
-        while let Some(part) = parts.next() {
-            // What fills records by itself, or is all there is, need not be gathered.
-            if gathered.is_empty() && (part.len() >= FRAGMENT_SIZE_MAX || parts.peek().is_none()) {
-                append_encrypted(&mut traffic, part, out)?;
-                continue;
-            }
-            let mut rest = part;
-            while !rest.is_empty() {
-                let room = FRAGMENT_SIZE_MAX.saturating_sub(gathered.len());
-                let (piece, behind) = rest.split_at_checked(room).unwrap_or((rest, &[]));
-                gathered.extend_from_slice(piece);
-                rest = behind;
-                if gathered.len() >= FRAGMENT_SIZE_MAX {
-                    append_encrypted(&mut traffic, &gathered, out)?;
-                    gathered.clear();
-                }
-            }
-        }
-        append_encrypted(&mut traffic, &gathered, out)
-    }
-
     fn is_handshaking(&self) -> bool {
         matches!(self.state, State::Handshake { .. })
     }
@@ -300,62 +276,13 @@ impl TlsSession {
     }
 }
 
-/// Appends what the TLS library has for the peer, such as an alert. `records` are those that it is not done with.
-fn append_waiting(connection: &mut UnbufferedServerConnection, records: &mut [u8], out: &mut Vec<u8>) {
-    while connection.wants_write() {
-        match connection.process_tls_records(records).state {
-            Ok(ConnectionState::EncodeTlsData(data)) => append(data, out),
-            _ => return,
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Appends close_notify. `records` are those that the TLS library is not done with.
-fn append_close_notify(connection: &mut UnbufferedServerConnection, records: &mut [u8], out: &mut Vec<u8>) {
-    if let Ok(ConnectionState::WriteTraffic(mut traffic)) = connection.process_tls_records(records).state {
-        let start = out.len();
-        // With no room it says how much it needs.
-        if let Err(EncryptError::InsufficientSize(error)) = traffic.queue_close_notify(&mut []) {
-            out.resize(start + error.required_size, 0);
-            let encoded = traffic.queue_close_notify(out.get_mut(start..).unwrap_or_default());
-            out.truncate(start + encoded.unwrap_or(0));
-        }
-    }
-}
-
-fn append(mut data: EncodeTlsData<'_, ServerConnectionData>, out: &mut Vec<u8>) {
-    let start = out.len();
-    // With no room it says how much it needs.
-    if let Err(EncodeError::InsufficientSize(error)) = data.encode(&mut []) {
-        out.resize(start + error.required_size, 0);
-        let encoded = data.encode(out.get_mut(start..).unwrap_or_default());
-        out.truncate(start + encoded.unwrap_or(0));
-    }
-}
-
-fn append_encrypted(
-    traffic: &mut WriteTraffic<'_, ServerConnectionData>,
-    plaintext: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<(), TlsFailure> {
-    if plaintext.is_empty() {
-        return Ok(());
-    }
-    let start = out.len();
-    let mut room = plaintext.len() + plaintext.len().div_ceil(FRAGMENT_SIZE_MAX) * RECORD_OVERHEAD_MAX;
-    loop {
-        out.resize(start + room, 0);
-        match traffic.encrypt(plaintext, out.get_mut(start..).unwrap_or_default()) {
-            Ok(written) => {
-                out.truncate(start + written);
-                return Ok(());
-            }
-            // A key update goes first.
-            Err(EncryptError::InsufficientSize(error)) if error.required_size > room => room = error.required_size,
-            Err(_) => {
-                out.truncate(start);
-                return Err(TlsFailure::new(TlsFailureReason::KeysExhausted));
-            }
-        }
+    /// 1,088 of them are the library's. On the heap come 2.5 KB of the library's, most of it the contexts of two keys.
+    #[test]
+    fn a_session_is_small() {
+        assert!(size_of::<TlsSession>() <= 1_168, "{}", size_of::<TlsSession>());
     }
 }

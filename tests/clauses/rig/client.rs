@@ -27,6 +27,16 @@ impl Client {
         self.rig.world.borrow_mut().send(self.transport, bytes);
     }
 
+    /// Bytes that were on their way when the server stopped reading.
+    pub fn push_past_pause(&mut self, bytes: &[u8]) {
+        self.rig.world.borrow_mut().push(self.transport, bytes);
+    }
+
+    /// The server does not read what this client sends.
+    pub fn is_paused(&self) -> bool {
+        self.rig.world.borrow_mut().far_end(self.transport).paused
+    }
+
     pub fn connect(&mut self, connect: &Connect) {
         self.level = connect.level;
         self.send(&connect.bytes());

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use ringmq::access::AuthenticationMethod;
+use ringmq::access::{Address, AuthenticationMethod, Denial, Grant, ListenerId, ListenerPolicy, Login, Verdict};
 use ringmq::broker::{
     Batch, CloseReason, ConnectionId, DropReason, Event, Home, Incoming, Millis, PeerMessage, Settings, Shard,
     Transmit, Transport, home_of, partition,
@@ -60,15 +60,88 @@ impl Rig {
         rig
     }
 
+    /// One shard whose only listener has this policy.
+    pub fn with_policy(policy: ListenerPolicy) -> Self {
+        let rig = Self::new();
+        rig.set_listeners(vec![policy]);
+        rig
+    }
+
+    /// Replaces what the listeners demand, as a reload does.
+    pub fn set_listeners(&self, policies: Vec<ListenerPolicy>) {
+        let mut world = self.world.borrow_mut();
+        world.policies = Some(policies);
+        world.apply_policies();
+        world.settle();
+    }
+
     /// A connection that has sent nothing yet.
     pub fn open(&self) -> Client {
-        let transport = self.world.borrow_mut().open(false);
+        self.open_at(0, None)
+    }
+
+    /// The same at another listener, or with a certificate of this name.
+    pub fn open_at(&self, listener: u16, certificate: Option<&str>) -> Client {
+        let mut world = self.world.borrow_mut();
+        let far_end = FarEnd { listener, certificate: certificate.map(Box::from), ..FarEnd::default() };
+        let transport = world.open(far_end);
+        drop(world);
         Client::new(self.clone(), transport, 5)
+    }
+
+    /// The oldest login that waits for a verdict.
+    pub fn next_login(&self) -> PendingLogin {
+        let mut world = self.world.borrow_mut();
+        world.logins.pop_front().expect("a login waits")
+    }
+
+    pub fn has_logins(&self) -> bool {
+        !self.world.borrow().logins.is_empty()
+    }
+
+    pub fn allow(&self, pending: &PendingLogin, grant: Grant) {
+        self.answer(pending, Verdict::Allowed(grant));
+    }
+
+    pub fn deny(&self, pending: &PendingLogin, denial: Denial) {
+        self.answer(pending, Verdict::Denied(denial));
+    }
+
+    pub fn answer(&self, pending: &PendingLogin, verdict: Verdict) {
+        let mut world = self.world.borrow_mut();
+        let now = world.now;
+        world.shards[pending.shard].handle_verdict(pending.connection, verdict, now);
+        world.settle();
+    }
+
+    /// Clients of all shards that were not let in for this reason.
+    pub fn denied_count(&self, denial: Denial) -> u64 {
+        self.world.borrow().shards.iter().map(|shard| shard.counters().denied(denial)).sum()
+    }
+
+    /// What was reported of clients that were not let in: client id, user name, why.
+    pub fn denials(&self) -> Vec<(String, Option<String>, Denial)> {
+        let world = self.world.borrow();
+        let denials = world.events.iter().filter_map(|event| match event {
+            Event::Denied { client_id, user_name, denial, .. } => Some((client_id.clone(), user_name.clone(), *denial)),
+            _ => None,
+        });
+        denials.collect()
+    }
+
+    /// The user names under which clients were let in.
+    pub fn users(&self) -> Vec<Option<String>> {
+        let world = self.world.borrow();
+        let users = world.events.iter().filter_map(|event| match event {
+            Event::Connected { user_name, .. } => Some(user_name.clone()),
+            _ => None,
+        });
+        users.collect()
     }
 
     /// A connection past the limit of connections.
     pub fn open_over_limit(&self) -> Client {
-        let transport = self.world.borrow_mut().open(true);
+        let transport = self.world.borrow_mut().open(FarEnd { over_limit: true, ..FarEnd::default() });
         Client::new(self.clone(), transport, 5)
     }
 
@@ -180,6 +253,24 @@ impl Rig {
         self.world.borrow().shards.iter().map(|shard| shard.counters().held_bytes).sum()
     }
 
+    /// What clients have sent too much of, each time that one began to.
+    pub fn quotas_exceeded(&self) -> Vec<&'static str> {
+        let world = self.world.borrow();
+        let count: u64 = world.shards.iter().map(|shard| shard.counters().quota_episodes).sum();
+        let exceeded = world.events.iter().filter_map(|event| match event {
+            Event::OverQuota { quota, .. } => Some(*quota),
+            _ => None,
+        });
+        let exceeded: Vec<_> = exceeded.collect();
+        assert_eq!(exceeded.len() as u64, count);
+        exceeded
+    }
+
+    /// PUBLISH packets that all shards have handled.
+    pub fn publishes_received(&self) -> u64 {
+        self.world.borrow().shards.iter().map(|shard| shard.counters().publishes_received).sum()
+    }
+
     pub fn shut_down(&self) {
         let mut world = self.world.borrow_mut();
         let now = world.now;
@@ -226,6 +317,13 @@ fn make_shards(count: usize, settings: &Rc<Settings>, now: Millis) -> Vec<Shard>
     (0..count).map(|own| Shard::new(settings.clone(), ShardIndex(own as u8), count, 7 + own as u64, now)).collect()
 }
 
+/// A client that waits for a verdict.
+pub struct PendingLogin {
+    pub shard: usize,
+    pub connection: ConnectionId,
+    pub login: Login,
+}
+
 /// What waits for one shard, in the order in which it was sent.
 type Mailbox = VecDeque<(ShardIndex, PeerMessage)>;
 
@@ -237,6 +335,8 @@ pub(super) struct World {
     now: Millis,
     far_ends: Vec<FarEnd>,
     events: Vec<Event>,
+    policies: Option<Vec<ListenerPolicy>>,
+    logins: VecDeque<PendingLogin>,
     disk: FakeDisk,
     store: Option<Store<FakeDisk>>,
     store_held: bool,
@@ -250,6 +350,12 @@ pub(super) struct FarEnd {
     /// Shard and id, once the home is known.
     near: Option<(usize, ConnectionId)>,
     over_limit: bool,
+    listener: u16,
+    certificate: Option<Box<str>>,
+    /// The server does not read now.
+    pub(super) paused: bool,
+    /// Bytes that it has not read.
+    unread: Vec<u8>,
     /// Bytes sent before the home was known.
     unrouted: Vec<u8>,
     pub(super) received: Vec<u8>,
@@ -272,6 +378,8 @@ impl World {
             now,
             far_ends: Vec::new(),
             events: Vec::new(),
+            policies: None,
+            logins: VecDeque::new(),
             disk: FakeDisk::new(),
             store: None,
             store_held: false,
@@ -307,6 +415,8 @@ impl World {
         // Nothing of what was not synced is left.
         self.disk.crash(&mut || 0);
         self.shards = make_shards(count, &self.settings, self.now);
+        self.apply_policies();
+        self.logins.clear();
         self.mail = (0..count).map(|_| Default::default()).collect();
         (self.held, self.store_held) = (false, false);
         self.open_store(count);
@@ -327,9 +437,16 @@ impl World {
         moved
     }
 
-    fn open(&mut self, over_limit: bool) -> Transport {
+    fn apply_policies(&mut self) {
+        if let Some(policies) = &self.policies {
+            let now = self.now;
+            self.shards.iter_mut().for_each(|shard| shard.set_listeners(policies.clone(), now));
+        }
+    }
+
+    fn open(&mut self, far_end: FarEnd) -> Transport {
         let transport = self.far_ends.len() as Transport;
-        self.far_ends.push(FarEnd { over_limit, ..FarEnd::default() });
+        self.far_ends.push(far_end);
         if self.shards.len() == 1 {
             self.place(transport, 0);
         }
@@ -339,7 +456,13 @@ impl World {
     fn place(&mut self, transport: Transport, shard: usize) -> (usize, ConnectionId) {
         let far_end = &mut self.far_ends[transport as usize];
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 40_000));
-        let incoming = Incoming { transport, address, over_limit: far_end.over_limit };
+        let incoming = Incoming {
+            transport,
+            address: Address::Ip(address),
+            listener: ListenerId(far_end.listener),
+            certificate: far_end.certificate.clone(),
+            over_limit: far_end.over_limit,
+        };
         let near = (shard, self.shards[shard].handle_connected(incoming, self.now));
         far_end.near = Some(near);
         near
@@ -353,6 +476,7 @@ impl World {
         let far_end = &mut self.far_ends[transport as usize];
         assert!(!far_end.closed, "the server has closed this connection");
         match far_end.near {
+            Some(_) if far_end.paused => far_end.unread.extend(bytes),
             Some((shard, id)) => self.shards[shard].handle_received(id, bytes, self.now),
             None => {
                 far_end.unrouted.extend(bytes);
@@ -366,6 +490,13 @@ impl World {
                 self.shards[shard].handle_received(id, &bytes, self.now);
             }
         }
+        self.settle();
+    }
+
+    /// Bytes for a connection whose home is known, whether it is read or not.
+    pub(super) fn push(&mut self, transport: Transport, bytes: &[u8]) {
+        let (shard, id) = self.far_ends[transport as usize].near.expect("the home is known");
+        self.shards[shard].handle_received(id, bytes, self.now);
         self.settle();
     }
 
@@ -460,6 +591,22 @@ impl World {
             assert_eq!(far_end.near, Some((own, id)));
             far_end.closed = true;
             far_end.on_its_way = None;
+        }
+        while let Some((connection, login)) = self.shards[own].poll_login() {
+            moved = true;
+            self.logins.push_back(PendingLogin { shard: own, connection, login });
+        }
+        while let Some((id, transport, is_paused)) = self.shards[own].poll_pause() {
+            moved = true;
+            let now = self.now;
+            let far_end = self.far_end(transport);
+            assert_eq!(far_end.near, Some((own, id)));
+            assert_ne!(far_end.paused, is_paused, "paused or resumed twice");
+            far_end.paused = is_paused;
+            if !is_paused && !far_end.closed {
+                let unread = std::mem::take(&mut far_end.unread);
+                self.shards[own].handle_received(id, &unread, now);
+            }
         }
         while let Some(event) = self.shards[own].poll_event() {
             moved = true;

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use libfuzzer_sys::fuzz_target;
+use ringmq::access::{Address, ListenerId};
 use ringmq::broker::{ConnectionId, Incoming, PeerMessage, QueuePolicy, Settings, Shard, Transmit};
 use ringmq::routing::ShardIndex;
 
@@ -100,7 +101,7 @@ impl Rig {
         if self.sockets.iter().flatten().count() < CONNECTIONS_MAX {
             let transport = self.sockets.len() as u32;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-            let incoming = Incoming { transport, address, over_limit: false };
+            let incoming = Incoming { transport, address: Address::Ip(address), listener: ListenerId::default(), certificate: None, over_limit: false };
             let id = self.shards[shard].handle_connected(incoming, self.now);
             self.sockets.push(Some(Socket { shard, id, sending: None }));
         }

@@ -294,7 +294,7 @@ fn check_count(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     }
     let life = &case.messages.lives[&seen.key];
     let once = if message.qos == 1 { life.times.max(1) } else { 1 };
-    let live_limit = once + repetitions_over_crashes(case, seen, message);
+    let live_limit = once + repetitions_over_restarts(case, seen, message);
     let subscribes = case
         .sessions
         .of(seen.client)
@@ -341,12 +341,13 @@ fn check_count(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
     Ok(())
 }
 
-/// How often it may have been published again because a crash had the broker forget that it was: a message whose publisher
-/// was told nothing, or a will. To a subscriber at QoS 2 it goes when it is kept that it goes, and so never again at QoS 2.
-fn repetitions_over_crashes(case: &Case<'_>, seen: &Seen, message: &Message) -> usize {
+/// How often it may have been published again because the broker had forgotten that it was, with a crash or since nobody who is
+/// kept wanted it: a message that its publisher did not release, or a will. To a subscriber at QoS 2 it goes when it is kept that it
+/// goes, and so never again at QoS 2.
+fn repetitions_over_restarts(case: &Case<'_>, seen: &Seen, message: &Message) -> usize {
     let life = &case.messages.lives[&seen.key];
     let is_published_again = seen.key.is_will() || (message.qos == 2 && life.times > 1);
-    if is_published_again { case.disturbances.crashes_between(life.sent, seen.order).len() } else { 0 }
+    if is_published_again { case.disturbances.restarts(life.sent, seen.order) } else { 0 }
 }
 
 /// A client that wants none of its own messages live may still be sent them as retained ones, as an earlier version of the
@@ -376,9 +377,11 @@ fn check_order(case: &Case<'_>, memory: &mut Memory, seen: &Seen, message: &Mess
         case.sessions.of(seen.client).iter().any(|s| s.certainly_covers(sent, seen.order) && s.matches(&message.topic));
     // What was forgotten with a crash, because nobody who is kept wanted it then, its publisher sends again.
     let life = &case.messages.lives[&seen.key];
-    let is_forgotten = !is_in_force && case.disturbances.crashed(sent, life.sent_last);
-    let may_repeat = seen.qos < 2 && repetitions_over_crashes(case, seen, message) > 0;
-    let sent_again = life.times > 1 && (message.qos == 1 || is_forgotten || may_repeat);
+    let is_forgotten = !is_in_force && case.disturbances.restarts(sent, life.sent_last) > 0;
+    let may_repeat = seen.qos < 2 && repetitions_over_restarts(case, seen, message) > 0;
+    // What was refused, and the refusal lost, too.
+    let may_be_refused = case.disturbances.had_fault(sent, life.sent_last);
+    let sent_again = life.times > 1 && (message.qos == 1 || is_forgotten || may_repeat || may_be_refused);
     // A crash ends the wait of live messages for the retained ones of a new subscription: what is kept of both comes as it may.
     let crashed_since_asked = || {
         let mut subscriptions = case.sessions.of(seen.client).iter().filter(|s| s.matches(&message.topic));

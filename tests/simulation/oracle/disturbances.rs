@@ -12,6 +12,8 @@ pub struct Crash {
 pub struct Disturbances {
     /// In their order.
     crashes: Vec<Crash>,
+    /// Where the broker was told to stop.
+    stops: Vec<Order>,
     /// Where each fault of the disk began, and the rest after which nothing can be of it any more.
     faults: Vec<(Order, Order)>,
     /// Where everything had come to rest; ascending.
@@ -21,13 +23,19 @@ pub struct Disturbances {
 impl Disturbances {
     pub fn build(history: &History) -> Self {
         let mut disturbances = Self::default();
+        let mut is_down = false;
         for (order, entry) in history.entries.iter().enumerate() {
             match entry.what {
-                What::Crashed => disturbances.crashes.push(Crash { order, restarted_time: entry.time }),
+                What::Crashed => {
+                    disturbances.crashes.push(Crash { order, restarted_time: entry.time });
+                    is_down = true;
+                }
+                What::Stopping => disturbances.stops.push(order),
                 What::Restarted { .. } => {
-                    if let Some(crash) = disturbances.crashes.last_mut() {
+                    if let Some(crash) = disturbances.crashes.last_mut().filter(|_| is_down) {
                         crash.restarted_time = entry.time;
                     }
+                    is_down = false;
                 }
                 What::FaultBegan { .. } => disturbances.faults.push((order, NEVER)),
                 What::Quiescent => {
@@ -44,6 +52,12 @@ impl Disturbances {
         let begin = self.crashes.partition_point(|crash| crash.order <= from);
         let end = self.crashes.partition_point(|crash| crash.order < until);
         self.crashes.get(begin..end).unwrap_or_default()
+    }
+
+    /// How often it started anew between the two moments, after a crash or in order.
+    pub fn restarts(&self, from: Order, until: Order) -> usize {
+        let stops = self.stops.iter().filter(|stop| (from..until).contains(stop)).count();
+        stops + self.crashes_between(from, until).len()
     }
 
     pub fn crashed(&self, from: Order, until: Order) -> bool {

@@ -69,12 +69,12 @@ fn check_copies(
         .filter(|seen| seen.qos == 1)
         .filter(|seen| case.sessions.connections_of(seen.client).any(|c| c.connect < seen.order && c.end < NEVER))
         .count();
-    // A member's session that is not kept over a crash cannot tell that it had the message; and one that has handed it on to a
+    // A member's session that is not kept cannot tell after a restart that it had the message; and one that has handed it on to a
     // member that gets it at once may have it again.
     let last = copies.iter().map(|seen| seen.order).max().unwrap_or(life.sent);
     let may_repeat = life.times > 1 || key.is_will() || copies.iter().any(|seen| seen.qos < 2);
-    let crashes = if may_repeat { case.disturbances.crashes_between(life.sent, last).len() } else { 0 };
-    let limit = groups * (times + crashes) + losses;
+    let restarts = if may_repeat { case.disturbances.restarts(life.sent, last) } else { 0 };
+    let limit = groups * (times + restarts) + losses;
     // Plain deliveries that could as well be shared ones do not count.
     let certain = copies.iter().filter(|seen| !seen.live && !seen.replayed).count();
     if certain > limit {

@@ -75,7 +75,13 @@ fn fate(case: &Case<'_>, connection: &Connection, delay: Time, next: Option<&Con
             let timed_out =
                 connection.connecting.keep_alive_s > 0 && !connection.server_end_reason.contains("ByClient");
             let closed_by_server = connection.server_end_reason.contains("ByServer");
-            if taken_over || timed_out || closed_by_server || is_open_after(case, connection.disconnect_arrived) {
+            let stopped = case.disturbances.restarts(connection.end, connection.server_end) > 0;
+            if taken_over
+                || timed_out
+                || stopped
+                || closed_by_server
+                || is_open_after(case, connection.disconnect_arrived)
+            {
                 return Fate::Open;
             }
             if code != 0x04 {

@@ -47,8 +47,9 @@ impl World {
             self.begin_fault();
         }
         if self.random.below(steps) < durability.crashes {
-            match self.random.below(3) {
+            match self.random.below(6) {
                 0 => return self.crash(),
+                1 => return self.stop(),
                 // Somewhere in what the store does next.
                 _ => self.disk.crash_in(self.random.between(0, 12)),
             }
@@ -61,7 +62,8 @@ impl World {
         match fault {
             Fault::Full => {
                 let reserved: u64 = self.disk.segments().map_or(0, |all| all.iter().map(|(_, size)| size).sum());
-                self.disk.set_room(Some(reserved + self.random.between(0, 8192)));
+                self.room = Some(reserved + self.random.between(0, 8192));
+                self.disk.set_room(self.room);
             }
             Fault::Write => self.disk.fail_writes(true),
             Fault::Sync => self.disk.fail_syncs(true),
@@ -77,6 +79,7 @@ impl World {
         if self.fault_until.take().is_none() {
             return;
         }
+        self.room = None;
         self.disk.heal();
         self.history.record(usize::MAX, 0, What::FaultEnded);
     }

@@ -69,6 +69,7 @@ impl World {
             clock_began: self.clock_began,
             store_exists: self.store_exists,
             fault_until: None,
+            room: None,
             links: self.links.iter().map(Link::twin).collect(),
             active: self.active.clone(),
             clients: self.clients.clone(),

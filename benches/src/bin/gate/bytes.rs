@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use ringmq::codec::{Qos, Version};
+use ringmq::net::websocket::{Handshake, Progress, WebSocket, WebSocketConfig};
 use ringmq_benches::broker::OneShard;
 use ringmq_benches::clients::Clients;
 use ringmq_benches::filters::{self, Kind};
 use ringmq_benches::packets;
+use ringmq_benches::websocket::{FRAME_PAYLOAD, REQUEST, messages};
 
 use crate::allocator::bytes_in_use;
 
@@ -25,6 +27,7 @@ pub fn measure() -> BTreeMap<String, f64> {
         ("plus_subscription_in_index", of_subscription(Kind::Plus)),
         ("hash_subscription_in_index", of_subscription(Kind::Hash)),
         ("retained_beyond_topic_and_payload", of_retained()),
+        ("websocket", of_websocket()),
     ];
     values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -71,6 +74,22 @@ fn of_retained() -> f64 {
     let value = each(bytes_in_use() - before - content, RETAINED);
     assert_eq!(clients.broker.shard.counters().retained_messages, u64::from(RETAINED));
     value
+}
+
+/// Of a WebSocket that has opened and received a message in parts; the connection below MQTT only.
+fn of_websocket() -> f64 {
+    let config = WebSocketConfig::default();
+    let mut sockets: Vec<WebSocket> = Vec::with_capacity(CONNECTIONS as usize);
+    let before = bytes_in_use() - CONNECTIONS as usize * size_of::<WebSocket>();
+    let mut out = Vec::new();
+    for _ in 0..CONNECTIONS {
+        assert!(matches!(Handshake::default().receive(&config, REQUEST), Progress::Accepted(_)));
+        let mut socket = WebSocket::default();
+        let received: usize = messages(1).chunks_mut(5).map(|part| socket.receive(part, &mut out).plain.len()).sum();
+        assert_eq!(received, FRAME_PAYLOAD);
+        sockets.push(socket);
+    }
+    each(bytes_in_use() - before, CONNECTIONS)
 }
 
 fn each(bytes: usize, count: u32) -> f64 {

@@ -293,7 +293,7 @@ impl<'a> Worker<'a> {
         encode::disconnect(&mut goodbye);
         for link in &mut links {
             // The run is over: a broker that is gone by now has done its part.
-            let _ = link.send(&goodbye);
+            let _ = link.finish(&goodbye);
         }
         Ok(outcome)
     }

@@ -13,7 +13,7 @@ impl Worker<'_> {
         self.output.clear();
         match self.connections[key].link.receive(&mut input) {
             Ok(Some(filled)) => self.handle_input(key, &input[..filled]),
-            Ok(None) => {}
+            Ok(None) => self.watch_room(key),
             Err(error) => self.close(key, error.to_string()),
         }
         self.input = input;
@@ -45,6 +45,8 @@ impl Worker<'_> {
         if !self.output.is_empty() {
             let sent = connection.link.send(&self.output);
             self.sent(key, sent);
+        } else {
+            self.watch_room(key);
         }
     }
 

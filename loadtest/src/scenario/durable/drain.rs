@@ -60,7 +60,7 @@ impl<'a> Drain<'a> {
             let publishers = lanes.publishers_of(lane).count();
             let missing: u64 = sent.by_ref().take(publishers).sum();
             for _ in 0..lanes.sessions_of(lane) {
-                let link = Link::new(dialer.open()?);
+                let link = dialer.open()?;
                 poller.add(link.socket(), sessions.len(), true)?;
                 let arrivals = (0..publishers).map(|_| Ledger::default()).collect();
                 sessions.push(Session { link, has_sent_connect: false, arrivals, missing, is_closed: false });
@@ -72,7 +72,7 @@ impl<'a> Drain<'a> {
             run,
             sessions,
             clients,
-            options: *options,
+            options: options.clone(),
             poller,
             began,
             last_arrival: began,
@@ -107,7 +107,7 @@ impl<'a> Drain<'a> {
         encode::disconnect(&mut goodbye);
         for session in &mut self.sessions {
             // The messages are here: a broker that is gone by now has done its part.
-            let _ = session.link.send(&goodbye);
+            let _ = session.link.finish(&goodbye);
         }
         Ok(Drained {
             messages: self.received,

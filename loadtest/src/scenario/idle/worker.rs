@@ -131,9 +131,10 @@ fn connect(args: &IdleArgs, options: &DialOptions, prefix: &str, share: usize) -
 const DESCRIPTORS_RESERVED: usize = 16;
 
 /// Looks which connections have ended, and closes all.
-fn finish(links: Vec<Link>) -> anyhow::Result<Tally> {
+fn finish(mut links: Vec<Link>) -> anyhow::Result<Tally> {
     let started = Instant::now();
-    let ended = links.iter().filter(|link| !is_open(link)).count() as u64;
+    let mut input = Vec::new();
+    let ended = links.iter_mut().map(|link| u64::from(!link.is_open(&mut input))).sum();
     for link in &links {
         // A reset leaves no socket in TIME-WAIT: a million of them would hold their ports, and memory, for a minute.
         SockRef::from(link.socket()).set_linger(Some(Duration::ZERO))?;
@@ -141,11 +142,6 @@ fn finish(links: Vec<Link>) -> anyhow::Result<Tally> {
     drop(links);
     let faults = Faults { disconnected: ended, ..Faults::default() };
     Ok(Tally { seconds: started.elapsed().as_secs_f64(), faults, ..Tally::default() })
-}
-
-/// Whether a connection, on which nothing is on its way, is still there.
-fn is_open(link: &Link) -> bool {
-    matches!(link.socket().peek(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 fn reply(reply: &Reply) -> anyhow::Result<()> {
