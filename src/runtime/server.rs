@@ -134,6 +134,16 @@ impl Server {
         self.registry.listening().map(|listening| &listening.config)
     }
 
+    /// Connections that are open, those included that have not connected as MQTT knows it, or are about to be refused.
+    pub fn connections(&self) -> usize {
+        self.common.admission.open()
+    }
+
+    /// The same for each listener, in the order of [`listeners`](Self::listeners).
+    pub fn connections_by_listener(&self) -> Vec<usize> {
+        self.registry.listening().map(Listening::connections).collect()
+    }
+
     /// Has other listeners from now on, and reads the files of all of them again: certificates, passwords, access rules. Listeners
     /// that stay at their address go on without a break, with what is new for them; clients that are connected stay. Returns
     /// what is not right with the files although they can be used.

@@ -1,0 +1,14 @@
+//! A whole server with each of its transports: real sockets on loopback, certificates made when the test runs.
+
+#[path = "../tls/authority.rs"]
+mod authority;
+#[path = "../runtime/client.rs"]
+mod client;
+mod random;
+mod rig;
+mod stream;
+mod websocket;
+
+mod cuts;
+mod endings;
+mod traffic;
