@@ -6,6 +6,7 @@ mod acl_file;
 pub mod login;
 mod permissions;
 pub mod policy;
+mod recent;
 mod rule_tree;
 mod template;
 

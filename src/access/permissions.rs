@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 
 use super::acl::Rule;
 use super::policy::AccessRules;
+use super::recent::Recent;
 use super::rule_tree::{Bits, DENY, READ, RuleTree, Substitution, WRITE};
 use super::template::Names;
 
@@ -28,6 +29,8 @@ pub struct Permissions {
     user_name: Option<Rc<str>>,
     /// Whatever the client's subscriptions match may be read: no message need be looked at.
     pub is_covered: bool,
+    /// Allocated with the first message that is looked at.
+    recent: Option<Box<Recent>>,
 }
 
 /// How much of what a filter matches may be read.
@@ -55,26 +58,41 @@ impl CompiledRules {
         let user_name = user_name.cloned();
         if let Some(granted) = granted {
             let patterns = Rc::new(RuleTree::new(granted, Substitution::Names));
-            return Some(Permissions { patterns, own: None, user_name, is_covered: false });
+            return Some(Permissions { patterns, own: None, user_name, is_covered: false, recent: None });
         }
         let own = match &user_name {
             Some(name) => self.users.get(&**name).cloned(),
             None => Some(self.anonymous.clone()),
         };
         let patterns = self.patterns.clone();
-        self.is_restricted.then_some(Permissions { patterns, own, user_name, is_covered: false })
+        self.is_restricted.then_some(Permissions { patterns, own, user_name, is_covered: false, recent: None })
     }
 }
 
 impl Permissions {
     /// The client may be sent messages of this topic.
     pub fn may_read(&self, client_id: &str, topic: &str) -> bool {
-        self.may(client_id, topic, READ)
+        is_given(self.bits(client_id, topic), READ)
+    }
+
+    /// The same, remembered for the next message of this topic.
+    pub fn may_read_often(&mut self, client_id: &str, topic: &str) -> bool {
+        is_given(self.remembered_bits(client_id, topic), READ)
     }
 
     /// The client may publish to this topic.
     pub fn may_write(&self, client_id: &str, topic: &str) -> bool {
-        self.may(client_id, topic, WRITE)
+        is_given(self.bits(client_id, topic), WRITE)
+    }
+
+    /// The same, remembered for the next message of this topic.
+    pub fn may_write_often(&mut self, client_id: &str, topic: &str) -> bool {
+        is_given(self.remembered_bits(client_id, topic), WRITE)
+    }
+
+    /// Gives back the memory of what is only remembered.
+    pub fn trim(&mut self) {
+        self.recent = None;
     }
 
     /// How much of what a filter matches the client may read; without `$share/name/`.
@@ -93,14 +111,27 @@ impl Permissions {
         }
     }
 
-    fn may(&self, client_id: &str, topic: &str, wanted: Bits) -> bool {
+    /// What all rules say of a topic: it is a matter of the topic alone, because rules and names stay.
+    fn bits(&self, client_id: &str, topic: &str) -> Bits {
         let names = self.names(client_id);
         let own = self.own.as_ref().map_or(0, |own| own.of_topic(topic, &names));
-        let bits = own | self.patterns.of_topic(topic, &names);
-        bits & DENY == 0 && bits & wanted != 0
+        own | self.patterns.of_topic(topic, &names)
+    }
+
+    fn remembered_bits(&mut self, client_id: &str, topic: &str) -> Bits {
+        if let Some(bits) = self.recent.as_ref().and_then(|recent| recent.get(topic)) {
+            return bits;
+        }
+        let bits = self.bits(client_id, topic);
+        self.recent.get_or_insert_default().insert(topic, bits);
+        bits
     }
 
     fn names<'a>(&'a self, client_id: &'a str) -> Names<'a> {
         Names::new(self.user_name.as_deref(), client_id)
     }
+}
+
+fn is_given(bits: Bits, wanted: Bits) -> bool {
+    bits & DENY == 0 && bits & wanted != 0
 }

@@ -1,11 +1,13 @@
 //! The command line: what can be said there, and who does it.
 //!
-//! `serve` (also without a command) runs the broker, `check-config` reads a configuration, `store` looks into a data
+//! `serve` (also without a command) runs the broker, `check-config` reads a configuration, `convert` makes one of
+//! mosquitto's, `store` looks into a data
 //! directory, `pub` and `sub` are clients with the flags of mosquitto_pub and mosquitto_sub.
 
 mod check_config;
 mod client;
 mod client_options;
+mod convert;
 mod format;
 mod logging;
 mod properties;
@@ -42,6 +44,8 @@ enum Command {
     Serve(serve::ServeOptions),
     /// Say whether a configuration file is good, and show every key as it would be in force
     CheckConfig(check_config::CheckConfigOptions),
+    /// Make a configuration of a mosquitto.conf, and say what has no equivalent
+    Convert(convert::ConvertOptions),
     /// Look into a data directory that no broker uses
     Store(store::StoreOptions),
     /// Publish messages; the flags are those of mosquitto_pub
@@ -59,6 +63,7 @@ pub fn run() -> ExitCode {
         None => serve::run(&command_line.serve),
         Some(Command::Serve(options)) => serve::run(&options),
         Some(Command::CheckConfig(options)) => check_config::run(&options),
+        Some(Command::Convert(options)) => convert::run(&options),
         Some(Command::Store(options)) => store::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Subscribe(options)) => subscribe::run(&options),
