@@ -80,7 +80,8 @@ impl Server {
         let mut warnings = decide(&mut authority, &registry.access(&plan), clock, &mailboxes)?;
         warnings.extend(plan.warnings.iter().cloned());
         // After the recovery, so that nobody's connection waits for it.
-        let mut listeners = registry.commit(plan)?;
+        plan.listen()?;
+        let mut listeners = registry.commit(plan);
         listeners.iter_mut().for_each(|share| share.authority = authority.clone());
         let (storage, kept): (_, Vec<_>) = match opened {
             Some(opened) => {
@@ -155,10 +156,18 @@ impl Server {
         let plan = self.registry.plan(listeners, self.summary.shards)?;
         let access = self.registry.access(&plan);
         let mut warnings = plan.warnings.clone();
+        plan.listen()?;
+        // The last that can fail: it changes what the shards' authority decides by.
         warnings.extend(decide(&mut self.authority, &access, self.common.clock, &self.common.mailboxes)?);
-        for (shard, mut share) in self.registry.commit(plan)?.into_iter().enumerate() {
+        let mut shares = self.registry.commit(plan);
+        // A connection must not be handed to a shard that does not know its listener yet, so that all know before one accepts.
+        let sockets: Vec<_> = shares.iter_mut().map(|share| std::mem::take(&mut share.added)).collect();
+        for (shard, mut share) in shares.into_iter().enumerate() {
             share.authority = self.authority.clone();
             self.common.mailboxes.push_and_wake(shard, Mail::Listen(Box::new(share)));
+        }
+        for (shard, sockets) in sockets.into_iter().enumerate().filter(|(_, sockets)| !sockets.is_empty()) {
+            self.common.mailboxes.push_and_wake(shard, Mail::Accept(sockets));
         }
         self.addresses = addresses(&self.registry);
         Ok(warnings)

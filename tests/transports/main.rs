@@ -4,11 +4,15 @@
 mod authority;
 #[path = "../runtime/client.rs"]
 mod client;
+mod log;
 mod random;
 mod rig;
 mod stream;
 mod websocket;
 
+mod client_certificates;
 mod cuts;
 mod endings;
+mod limits;
+mod proxied;
 mod traffic;
