@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use super::links::Arrival;
 use super::listening::Listeners;
 use super::wrapped::Wrapped;
-use crate::access::Verdict;
+use crate::access::{ListenerId, Verdict};
 use crate::broker::{ConnectionId, PeerMessage, Report};
 use crate::net::WakeHandle;
 use crate::routing::ShardIndex;
@@ -30,6 +30,8 @@ pub enum Mail {
     Verdict(ConnectionId, Box<Verdict>),
     /// The listeners that there are from now on.
     Listen(Box<Listeners>),
+    /// Their sockets that are new.
+    Accept(Vec<(ListenerId, OwnedFd)>),
     /// News from the storage thread.
     Report(Report),
     /// The server stops.

@@ -83,7 +83,8 @@ impl Server {
         let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
         warnings.extend(plan.warnings.iter().cloned());
         // After the recovery, so that nobody's connection waits for it.
-        let mut listeners = registry.commit(plan)?;
+        plan.listen()?;
+        let mut listeners = registry.commit(plan);
         listeners.iter_mut().for_each(|share| share.authority = authority.clone());
         let (storage, kept): (_, Vec<_>) = match opened {
             Some(opened) => {
@@ -138,6 +139,16 @@ impl Server {
         self.registry.listening().map(|listening| &listening.config)
     }
 
+    /// Connections that are open, those included that have not connected as MQTT knows it, or are about to be refused.
+    pub fn connections(&self) -> usize {
+        self.common.admission.open()
+    }
+
+    /// The same for each listener, in the order of [`listeners`](Self::listeners).
+    pub fn connections_by_listener(&self) -> Vec<usize> {
+        self.registry.listening().map(Listening::connections).collect()
+    }
+
     /// Has other listeners from now on, and reads the files of all of them again: certificates, passwords, access rules. Listeners
     /// that stay at their address go on without a break, with what is new for them; clients that are connected stay. Returns
     /// what is not right with the files although they can be used.
@@ -149,12 +160,20 @@ impl Server {
         let plan = self.registry.plan(listeners, self.summary.shards)?;
         let access = self.registry.access(&plan);
         let mut warnings = plan.warnings.clone();
-        let decided = decide(&mut self.authority, &access, self.common.clock, &self.common.mailboxes)?;
+        plan.listen()?;
+        // The last that can fail: these change what is decided by.
         let proved = self.common.scram.reload(&access)?;
+        let decided = decide(&mut self.authority, &access, self.common.clock, &self.common.mailboxes)?;
         warnings.extend(decided.iter().chain(&proved).map(ToString::to_string));
-        for (shard, mut share) in self.registry.commit(plan)?.into_iter().enumerate() {
+        let mut shares = self.registry.commit(plan);
+        // A connection must not be handed to a shard that does not know its listener yet, so that all know before one accepts.
+        let sockets: Vec<_> = shares.iter_mut().map(|share| std::mem::take(&mut share.added)).collect();
+        for (shard, mut share) in shares.into_iter().enumerate() {
             share.authority = self.authority.clone();
             self.common.mailboxes.push_and_wake(shard, Mail::Listen(Box::new(share)));
+        }
+        for (shard, sockets) in sockets.into_iter().enumerate().filter(|(_, sockets)| !sockets.is_empty()) {
+            self.common.mailboxes.push_and_wake(shard, Mail::Accept(sockets));
         }
         self.addresses = addresses(&self.registry);
         Ok(warnings)

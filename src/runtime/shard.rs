@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::authority::Authority;
 use crate::authority::scram::Scram;
 use crate::broker::{Millis, Settings, Shard};
 use crate::limits;
+use crate::net::layers::LayerFailure;
 use crate::net::{Completion, ReceiveBuffer, SocketId, SocketRing};
 use crate::routing::ShardIndex;
 use crate::storage::BatchSender;
@@ -166,7 +168,12 @@ impl ShardDriver {
         }
         self.authority = listeners.authority;
         self.shard.set_listeners(listeners.policies, self.now);
-        for (id, socket) in listeners.added {
+        self.accept_from(listeners.added);
+    }
+
+    /// Accepts from these too; their listeners are known.
+    fn accept_from(&mut self, sockets: Vec<(ListenerId, OwnedFd)>) {
+        for (id, socket) in sockets {
             let number = self.ring.listen(socket);
             debug_assert_eq!(number, self.accepting.len());
             self.accepting.push(Some(id));
@@ -319,6 +326,9 @@ impl ShardDriver {
                     self.shard.handle_verdict(connection, *verdict, self.now);
                 }
                 Mail::Listen(listeners) => self.listen(*listeners),
+                // It would never be told to end.
+                Mail::Accept(_) if self.stopping.is_some() => {}
+                Mail::Accept(sockets) => self.accept_from(sockets),
                 Mail::Report(report) => {
                     budget -= 1;
                     self.shard.handle_report(report, self.now);
@@ -364,7 +374,7 @@ impl ShardDriver {
             }
             self.handshakes.pop_front();
             if waits {
-                self.close(socket);
+                self.fail_layer(socket, &LayerFailure::HandshakeTimeout);
             }
         }
         if self.resume_accepting_at.is_some_and(|at| at <= self.now) {
