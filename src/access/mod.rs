@@ -7,6 +7,7 @@ mod ban;
 pub mod login;
 mod permissions;
 pub mod policy;
+mod recent;
 mod rule_tree;
 mod template;
 

@@ -243,7 +243,7 @@ impl Shard {
                 }
                 // The client may have a QoS 2 message that was sent: its packet identifier must not become another's.
                 Next::Unsent(packet_id, delivery, again)
-                    if !(again && delivery.qos == Qos::ExactlyOnce) && !self.may_still_receive(key, &delivery) =>
+                    if (!again || delivery.qos < Qos::ExactlyOnce) && !self.may_still_receive(key, &delivery) =>
                 {
                     self.settle(key, packet_id);
                     self.count_unreadable();

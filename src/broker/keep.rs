@@ -11,7 +11,7 @@ impl Shard {
     pub(super) fn keep_session(&mut self, key: SessionKey) {
         let Some(session) = self.session(key).filter(|session| session.store_id != 0) else { return };
         // A will that may not be published now is not kept: after a restart nobody knows what its client may do.
-        let will = session.will.as_ref().filter(|will| session.may_publish(will.message.topic()));
+        let will = session.will.as_ref().filter(|will| session.may_publish_will(will.message.topic()));
         let will = will.map(|will| WillRecord {
             message: will.message.clone(),
             delay_s: will.delay_s,

@@ -61,6 +61,11 @@ impl Shard {
         readable != Readable::Nothing
     }
 
+    /// A client that may not do everything may publish to this topic.
+    pub(super) fn may_publish(&mut self, key: SessionKey, topic: &str) -> bool {
+        self.session_mut(key).is_some_and(|session| session.may_publish(topic))
+    }
+
     /// A publish that the rules do not allow: a 5.0 client is told, an older one cannot be, and the message is dropped.
     #[cold]
     pub(super) fn refuse_to_publish(&mut self, id: ConnectionId, key: SessionKey, packet: &Publish<'_>) {

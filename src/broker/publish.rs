@@ -72,7 +72,7 @@ impl Shard {
                 return self.fail(id, Violation::ReceiveMaximumExceeded);
             }
         }
-        if !session.may_publish(topic) {
+        if session.permissions.is_some() && !self.may_publish(key, topic) {
             return self.refuse_to_publish(id, key, packet);
         }
         if self.settings.payload_format_checked

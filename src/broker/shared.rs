@@ -79,7 +79,7 @@ impl Shard {
         };
         let choice = self.index.choose(group, strategy, publisher_hash, topic_hash, random, local_only, &mut state);
         match choice {
-            Choice::Local(key, _) if !self.may_receive(key, topic) => {
+            Choice::Local(key, _) if !self.may_be_chosen(key, topic) => {
                 self.choose_other_member(group, topic, random, local_only)
             }
             choice => choice,
@@ -93,7 +93,7 @@ impl Shard {
         let start = random as usize % members.len().max(1);
         let in_turn = members.iter().cycle().skip(start).take(members.len().min(SHARED_READERS_ASKED_MAX));
         let is_connected = |key: SessionKey| self.session(key).is_some_and(|session| session.connection.is_some());
-        let readers = in_turn.filter(|(key, _)| self.may_receive(*key, topic));
+        let readers = in_turn.filter(|(key, _)| self.may_be_chosen(*key, topic));
         match readers.max_by_key(|(key, _)| is_connected(*key)) {
             Some((key, subscription)) => Choice::Local(*key, *subscription),
             None if local_only => Choice::Nobody,
@@ -102,8 +102,8 @@ impl Shard {
     }
 
     #[inline]
-    fn may_receive(&self, key: SessionKey, topic: &str) -> bool {
-        self.session(key).is_some_and(|session| session.may_receive(topic))
+    fn may_be_chosen(&self, key: SessionKey, topic: &str) -> bool {
+        self.session(key).is_some_and(|session| session.may_still_receive(topic))
     }
 
     /// Tells the other shards how many members this one has in a group.

@@ -29,7 +29,7 @@ impl Shard {
     pub(super) fn publish_will(&mut self, key: SessionKey) {
         let Some(session) = self.session_mut(key) else { return };
         let Some(will) = session.will.take() else { return };
-        if !session.may_publish(will.message.topic()) {
+        if !session.may_publish_will(will.message.topic()) {
             self.count_drop(Some(key), DropReason::WriteDenied);
             return self.keep_session(key);
         }

@@ -16,6 +16,9 @@ pub struct ServeOptions {
     /// Configuration file (TOML); ringmq.example.toml documents every key
     #[arg(short, long, value_name = "FILE", env = "RINGMQ_CONFIG")]
     config: Option<PathBuf>,
+    /// Configuration file of mosquitto; what has no equivalent is warned of. ringmq convert makes a file of RingMQ's own of it
+    #[arg(long, value_name = "FILE")]
+    mosquitto_conf: Option<PathBuf>,
     /// Address to listen on, such as tls://0.0.0.0:8883 (tcp, tls, ws, wss, or unix:///PATH); may be repeated, and replaces
     /// those of the file
     #[arg(short, long, value_name = "URL")]
@@ -60,7 +63,7 @@ pub struct ServeOptions {
 }
 
 pub fn run(options: &ServeOptions) -> ExitCode {
-    let loaded = match load(options) {
+    let (loaded, warnings) = match load(options) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("{error}");
@@ -68,9 +71,7 @@ pub fn run(options: &ServeOptions) -> ExitCode {
         }
     };
     logging::start(&loaded.config.log);
-    for (variable, meant) in &loaded.doubtful_variables {
-        tracing::warn!("environment variable {variable} is not read; was {meant} meant?");
-    }
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let signals = match signals::watch() {
         Ok(signals) => signals,
         Err(error) => {
@@ -109,8 +110,8 @@ pub fn run(options: &ServeOptions) -> ExitCode {
 
 /// Takes over what a new configuration can change without a restart, or nothing if it has a mistake.
 fn reload(server: &mut Server, options: &ServeOptions) {
-    let reloaded = load(options).and_then(|loaded| {
-        let warnings = server.reload(&loaded.config.runtime.listeners).map_err(|error| error.to_string())?;
+    let reloaded = load(options).and_then(|(loaded, mut warnings)| {
+        warnings.extend(server.reload(&loaded.config.runtime.listeners).map_err(|error| error.to_string())?);
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         Ok(server.listeners().map(ToString::to_string).collect::<Vec<_>>())
     });
@@ -139,9 +140,11 @@ fn announce(server: &Server) {
     );
 }
 
-/// Loads the configuration, or says what is wrong with it.
-fn load(options: &ServeOptions) -> Result<Loaded, String> {
+/// Loads the configuration, with what its reader should know; or says what is wrong with it.
+fn load(options: &ServeOptions) -> Result<(Loaded, Vec<String>), String> {
     let mut sources = sources::with_file(options.config.as_deref())?;
+    let import = options.mosquitto_conf.as_deref().map(sources::mosquitto).transpose()?;
+    sources.written = import.as_ref().map(|import| import.written.clone());
     let mut flag = |flag, key, value: &Option<String>| {
         sources.flags.extend(value.iter().map(|value| (flag, key, value.clone())));
     };
@@ -158,5 +161,11 @@ fn load(options: &ServeOptions) -> Result<Loaded, String> {
     flag("--no-persistence", "storage.persistence", &options.no_persistence.then(|| "false".to_owned()));
     flag("--log", "log.level", &options.log);
     flag("--log-format", "log.format", &options.log_format);
-    sources::load(&sources)
+    let loaded = sources::load(&sources)?;
+    let notes = import.iter().flat_map(|import| &import.notes).map(ToString::to_string);
+    let doubts = loaded.doubtful_variables.iter();
+    let doubts =
+        doubts.map(|(variable, meant)| format!("environment variable {variable} is not read; was {meant} meant?"));
+    let warnings = notes.chain(doubts).collect();
+    Ok((loaded, warnings))
 }

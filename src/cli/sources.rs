@@ -1,19 +1,23 @@
 //! Where a command's configuration comes from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::config::mosquitto::{self, Import, Machine};
 use crate::config::{self, ConfigError, Loaded, Sources};
 
 /// A file and the environment, or why the file cannot be read.
 pub fn with_file(path: Option<&Path>) -> Result<Sources, String> {
     let mut sources = Sources { environment: environment(), ..Sources::default() };
     if let Some(path) = path {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| format!("ringmq: {}: cannot be read: {error}", path.display()))?;
-        sources.file = Some((path.to_owned(), text));
+        sources.file = Some((path.to_owned(), read(path)?));
         sources.directory = directory_of(path);
     }
     Ok(sources)
+}
+
+/// What a mosquitto.conf says, or why it cannot be read.
+pub fn mosquitto(path: &Path) -> Result<Import, String> {
+    Ok(mosquitto::read(path, &read(path)?, Machine::here()))
 }
 
 /// Loads, and looks whether the files that are named can be read; or tells all that is wrong.
@@ -25,8 +29,12 @@ pub fn load(sources: &Sources) -> Result<Loaded, String> {
     loaded.map_err(|error| error.to_string())
 }
 
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("ringmq: {}: cannot be read: {error}", path.display()))
+}
+
 /// The directory in which relative paths of a file start, such that it is the same wherever the result is read.
-fn directory_of(path: &Path) -> Option<std::path::PathBuf> {
+fn directory_of(path: &Path) -> Option<PathBuf> {
     std::path::absolute(path).ok()?.parent().map(Path::to_owned)
 }
 

@@ -52,6 +52,19 @@ impl fmt::Display for ConfigError {
     }
 }
 
+impl Origin {
+    /// Where it is, in a word.
+    pub fn place(&self) -> String {
+        match self {
+            Self::File { path, line: 0, .. } => path.display().to_string(),
+            Self::File { path, line, .. } => format!("{}:{line}", path.display()),
+            Self::Environment { variable } => format!("environment variable {variable}"),
+            Self::Flag { flag } => format!("flag {flag}"),
+            Self::Default => "defaults".to_owned(),
+        }
+    }
+}
+
 impl Mistake {
     pub(super) fn new(key: String, origin: Origin, Problem { problem, remedy }: Problem) -> Self {
         // Who writes a URL with a password in it by mistake must not find it in the log as well.
@@ -68,13 +81,7 @@ impl Mistake {
 impl fmt::Display for Mistake {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let separator = if self.key.is_empty() { "" } else { ": " };
-        match &self.origin {
-            Origin::File { path, line: 0, .. } => write!(formatter, "{}", path.display())?,
-            Origin::File { path, line, .. } => write!(formatter, "{}:{line}", path.display())?,
-            Origin::Environment { variable } => write!(formatter, "environment variable {variable}")?,
-            Origin::Flag { flag } => write!(formatter, "flag {flag}")?,
-            Origin::Default => formatter.write_str("defaults")?,
-        }
+        write!(formatter, "{}", self.origin.place())?;
         write!(formatter, "{separator}{}: {}", self.key, self.problem)?;
         if let Origin::File { line, text, .. } = &self.origin
             && *line > 0

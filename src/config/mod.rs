@@ -13,6 +13,7 @@ mod listener_rules;
 #[cfg(test)]
 mod listener_tests;
 mod load;
+pub mod mosquitto;
 mod networks;
 mod placement;
 mod rules;

@@ -175,6 +175,24 @@ impl Value {
         }
     }
 
+    /// As a TOML file has it.
+    pub fn to_toml(&self) -> String {
+        match self {
+            Self::Integer(integer) => integer.to_string(),
+            Self::Boolean(boolean) => boolean.to_string(),
+            Self::Text(text) | Self::Untyped(text) => show_text(text),
+            Self::List(items) => {
+                let items: Vec<_> = items.iter().map(Self::to_toml).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Self::Table(entries) => {
+                let entries: Vec<_> =
+                    entries.iter().map(|(name, value)| format!("{name:?} = {}", value.to_toml())).collect();
+                format!("{{ {} }}", entries.join(", "))
+            }
+        }
+    }
+
     /// Names and values of a table; without types it is `name=value,name=value`.
     pub fn table(&self) -> Result<Vec<(String, Value)>, Problem> {
         let problem =

@@ -35,6 +35,8 @@ pub enum LayerFailure {
     Proxy(ProxyFailure),
     /// Who connected may not say for whom.
     ProxyNotTrusted,
+    /// The first packet was not whole in time.
+    HandshakeTimeout,
     /// The peer makes the server answer, and does not read the answers.
     Unread,
 }
@@ -182,6 +184,7 @@ impl LayerFailure {
             Self::WebSocket(_) => "websocket-protocol",
             Self::Proxy(_) => "proxy-header",
             Self::ProxyNotTrusted => "proxy-not-trusted",
+            Self::HandshakeTimeout => "handshake-timeout",
             Self::Unread => "answers-not-read",
         }
     }
@@ -195,6 +198,7 @@ impl fmt::Display for LayerFailure {
             Self::WebSocket(failure) => failure.fmt(out),
             Self::Proxy(failure) => failure.fmt(out),
             Self::ProxyNotTrusted => out.write_str("this address is none of the configured proxies"),
+            Self::HandshakeTimeout => out.write_str("no CONNECT in time"),
             Self::Unread => out.write_str("the peer does not read what it is answered"),
         }
     }

@@ -41,6 +41,11 @@ impl Admission {
     pub fn leave(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
+
+    /// Connections that are open, those over the limit included.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
 }
 
 #[cfg(test)]

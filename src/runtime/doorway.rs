@@ -12,6 +12,7 @@ use super::shard::ShardDriver;
 use crate::access::{Address, BanSubject};
 use crate::broker::{CloseReason, Event};
 use crate::net::SocketId;
+use crate::net::layers::LayerFailure;
 
 /// Whether this is the client's own address, and not that of a proxy which has yet to say for whom it connects.
 pub fn is_final(listening: &Listening, address: Address, has_proxy_header: bool) -> bool {
@@ -61,14 +62,6 @@ impl ShardDriver {
         }
     }
 
-    /// The connection had its time, and its CONNECT is not whole.
-    pub(super) fn give_up_handshake(&mut self, socket: SocketId) {
-        if let Link::Handshake(handshake) = self.links.get(socket.slot) {
-            self.count_refusal(handshake.arrival.address, Refusal::HandshakeTimeout);
-        }
-        self.close(socket);
-    }
-
     pub(super) fn handle_ban(&mut self, change: BanChange) {
         let (subject, until) = match &change {
             BanChange::Made(subject, until) => (subject, *until),
@@ -97,7 +90,8 @@ impl ShardDriver {
             Event::Connected { client_id, address, .. } => self.count_connect(client_id, *address),
             Event::Denied { denial, .. } => self.counters().refusals.add(denial.name()),
             Event::Closed { reason: CloseReason::HandshakeTimeout, .. } => {
-                self.counters().refusals.add(Refusal::HandshakeTimeout.name());
+                // Before it had a home it is counted there, too.
+                self.counters().layer_failures.add(LayerFailure::HandshakeTimeout.name());
             }
             _ => {}
         }

@@ -48,6 +48,11 @@ impl Listening {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Connections that are open.
+    pub fn connections(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// Whether bytes from the socket are not MQTT yet.
     pub fn is_wrapped(&self) -> bool {
         self.tls.is_some() || self.config.websocket.is_some()

@@ -15,7 +15,7 @@ use super::guard::BanChange;
 use super::links::Arrival;
 use super::listening::Listeners;
 use super::wrapped::Wrapped;
-use crate::access::Verdict;
+use crate::access::{ListenerId, Verdict};
 use crate::broker::{ConnectionId, PeerMessage, Report};
 use crate::net::WakeHandle;
 use crate::routing::ShardIndex;
@@ -33,6 +33,8 @@ pub enum Mail {
     Ban(Box<BanChange>),
     /// The listeners that there are from now on.
     Listen(Box<Listeners>),
+    /// Their sockets that are new.
+    Accept(Vec<(ListenerId, OwnedFd)>),
     /// News from the storage thread.
     Report(Report),
     /// The server stops.

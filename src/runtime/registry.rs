@@ -39,7 +39,7 @@ enum Bound {
     Unix(UnixListener),
 }
 
-/// A listener that is going to be: all that can fail has been tried.
+/// A listener that is going to be: nothing but listening can fail any more.
 #[derive(Debug)]
 struct Candidate {
     id: ListenerId,
@@ -63,7 +63,11 @@ impl Registry {
         let mut plan = Plan { candidates: Vec::with_capacity(configs.len()), shards, warnings: Vec::new() };
         let mut next_id = self.entries.len();
         for config in configs {
-            let known = self.entries.iter().position(|entry| !entry.is_removed && entry.address == config.address);
+            let is_twice = |candidate: &Candidate| candidate.address == config.address && !is_chosen(&config.address);
+            if plan.candidates.iter().any(is_twice) {
+                return Err(StartError::AddressTwice(config.to_string()));
+            }
+            let known = self.known(config, &plan);
             let before = known.map(|position| &self.entries[position]);
             let policy = policy(config)?;
             let tls = load_tls(config, before.and_then(|entry| entry.listening.tls.as_ref()), &mut plan.warnings)?;
@@ -88,16 +92,17 @@ impl Registry {
         Ok(plan)
     }
 
-    /// Listens at what is new, forgets what is gone, and says what each shard must know.
-    pub fn commit(&mut self, plan: Plan) -> Result<Vec<Listeners>, StartError> {
-        for Candidate { listening, bound, .. } in &plan.candidates {
-            let listened = match bound {
-                Some(Bound::Tcp(listener)) => listener.listen(),
-                Some(Bound::Unix(listener)) => listener.listen(),
-                None => Ok(()),
-            };
-            listened.map_err(|error| from_listen(&listening.config.address, error))?;
-        }
+    /// The listener that goes on with this configuration: its address was written in the same way, or is the one that was chosen for it.
+    fn known(&self, config: &ListenerConfig, plan: &Plan) -> Option<usize> {
+        // Several may have left it to the kernel to choose a port.
+        let is_taken = |place: usize| plan.candidates.iter().any(|candidate| usize::from(candidate.id.0) == place);
+        let mut free = self.entries.iter().enumerate().filter(|(place, entry)| !entry.is_removed && !is_taken(*place));
+        let is_same = |entry: &Entry| [&entry.address, &entry.listening.config.address].contains(&&config.address);
+        free.find(|(_, entry)| is_same(entry)).map(|(place, _)| place)
+    }
+
+    /// Forgets what is gone, and says what each shard must know; the plan listens already.
+    pub fn commit(&mut self, plan: Plan) -> Vec<Listeners> {
         let mut shares: Vec<Listeners> = (0..plan.shards).map(|_| Listeners::default()).collect();
         for (place, entry) in self.entries.iter_mut().enumerate() {
             let id = ListenerId(place as u16);
@@ -125,13 +130,13 @@ impl Registry {
         for share in &mut shares {
             share.policies = self.entries.iter().map(|entry| entry.policy.clone()).collect();
         }
-        Ok(shares)
+        shares
     }
 
-    /// What each listener demands of its clients, by id, as it will be after the plan.
+    /// What each listener demands of its clients, by id, as it will be after the plan. Nobody comes in at one that is gone, so that its
+    /// files may be gone too.
     pub fn access(&self, plan: &Plan) -> Vec<AccessConfig> {
-        let before = self.entries.iter().map(|entry| entry.listening.config.access.clone());
-        let mut access: Vec<AccessConfig> = before.collect();
+        let mut access = vec![AccessConfig::default(); self.entries.len()];
         for candidate in &plan.candidates {
             let place = usize::from(candidate.id.0);
             access.resize(access.len().max(place + 1), AccessConfig::default());
@@ -144,6 +149,25 @@ impl Registry {
     pub fn listening(&self) -> impl Iterator<Item = &Listening> {
         self.entries.iter().filter(|entry| !entry.is_removed).map(|entry| &*entry.listening)
     }
+}
+
+impl Plan {
+    /// Has the kernel complete connections at what is new. They wait until somebody accepts them, and are reset if nobody will.
+    pub fn listen(&self) -> Result<(), StartError> {
+        self.candidates.iter().try_for_each(|Candidate { listening, bound, .. }| {
+            let listened = match bound {
+                Some(Bound::Tcp(listener)) => listener.listen(),
+                Some(Bound::Unix(listener)) => listener.listen(),
+                None => Ok(()),
+            };
+            listened.map_err(|error| from_listen(&listening.config.address, error))
+        })
+    }
+}
+
+/// Whether the kernel chooses the port.
+fn is_chosen(address: &ListenAddress) -> bool {
+    matches!(address, ListenAddress::Tcp(address) if address.port() == 0)
 }
 
 fn share_out(shares: &mut [Listeners], id: ListenerId, listening: &Arc<Listening>, sockets: Vec<OwnedFd>) {

@@ -22,7 +22,8 @@ use super::store_host::{self, Kept};
 use super::tickets::connection_of;
 use super::{ListenAddress, ListenerConfig, RuntimeConfig, StartError, descriptors, placement};
 use crate::access::BanSubject;
-use crate::authority::{AccessConfig, Authority, Ticket};
+use crate::authority::scram::Scram;
+use crate::authority::{AccessConfig, Authority, Ticket, Warning};
 use crate::net::{BufferRingConfig, check_support};
 use crate::routing::ShardIndex;
 use crate::storage::{StorageConfig, StorageThread};
@@ -79,11 +80,14 @@ impl Server {
             settings.hash_seed = clock::seed();
         }
         let (mailboxes, inboxes) = Mailboxes::new(shards);
+        let (scram, mut warnings) = Scram::load(&registry.access(&plan), &clock::sources(clock))?;
         let mut authority = None;
-        let mut warnings = decide(&mut authority, &registry.access(&plan), clock, &mailboxes)?;
+        warnings.extend(decide(&mut authority, &registry.access(&plan), clock, &mailboxes)?);
+        let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
         warnings.extend(plan.warnings.iter().cloned());
         // After the recovery, so that nobody's connection waits for it.
-        let mut listeners = registry.commit(plan)?;
+        plan.listen()?;
+        let mut listeners = registry.commit(plan);
         listeners.iter_mut().for_each(|share| share.authority = authority.clone());
         let (storage, kept): (_, Vec<_>) = match opened {
             Some(opened) => {
@@ -106,6 +110,7 @@ impl Server {
             mailbox_high_water: config.mailbox_high_water,
             settings,
             authentication: config.authentication,
+            scram,
         });
         let buffers = BufferRingConfig { count: config.receive_buffers, size: config.receive_buffer_size };
         let (alive, ended) = crossbeam_channel::bounded(0);
@@ -138,6 +143,16 @@ impl Server {
         self.registry.listening().map(|listening| &listening.config)
     }
 
+    /// Connections that are open, those included that have not connected as MQTT knows it, or are about to be refused.
+    pub fn connections(&self) -> usize {
+        self.common.admission.open()
+    }
+
+    /// The same for each listener, in the order of [`listeners`](Self::listeners).
+    pub fn connections_by_listener(&self) -> Vec<usize> {
+        self.registry.listening().map(Listening::connections).collect()
+    }
+
     /// Has other listeners from now on, and reads the files of all of them again: certificates, passwords, access rules. Listeners
     /// that stay at their address go on without a break, with what is new for them; clients that are connected stay. Returns
     /// what is not right with the files although they can be used.
@@ -149,10 +164,20 @@ impl Server {
         let plan = self.registry.plan(listeners, self.summary.shards)?;
         let access = self.registry.access(&plan);
         let mut warnings = plan.warnings.clone();
-        warnings.extend(decide(&mut self.authority, &access, self.common.clock, &self.common.mailboxes)?);
-        for (shard, mut share) in self.registry.commit(plan)?.into_iter().enumerate() {
+        plan.listen()?;
+        // The last that can fail: these change what is decided by.
+        let proved = self.common.scram.reload(&access)?;
+        let decided = decide(&mut self.authority, &access, self.common.clock, &self.common.mailboxes)?;
+        warnings.extend(decided.iter().chain(&proved).map(ToString::to_string));
+        let mut shares = self.registry.commit(plan);
+        // A connection must not be handed to a shard that does not know its listener yet, so that all know before one accepts.
+        let sockets: Vec<_> = shares.iter_mut().map(|share| std::mem::take(&mut share.added)).collect();
+        for (shard, mut share) in shares.into_iter().enumerate() {
             share.authority = self.authority.clone();
             self.common.mailboxes.push_and_wake(shard, Mail::Listen(Box::new(share)));
+        }
+        for (shard, sockets) in sockets.into_iter().enumerate().filter(|(_, sockets)| !sockets.is_empty()) {
+            self.common.mailboxes.push_and_wake(shard, Mail::Accept(sockets));
         }
         self.addresses = addresses(&self.registry);
         Ok(warnings)
@@ -254,8 +279,8 @@ fn decide(
     access: &[AccessConfig],
     clock: Clock,
     mailboxes: &Arc<Mailboxes>,
-) -> Result<Vec<String>, StartError> {
-    let warnings = match authority {
+) -> Result<Vec<Warning>, StartError> {
+    Ok(match authority {
         Some(authority) => authority.reload(access)?,
         None if access.iter().any(AccessConfig::is_asked) => {
             let mailboxes = mailboxes.clone();
@@ -267,8 +292,7 @@ fn decide(
             warnings
         }
         None => Vec::new(),
-    };
-    Ok(warnings.iter().map(ToString::to_string).collect())
+    })
 }
 
 fn addresses(registry: &Registry) -> Vec<SocketAddr> {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,8 +23,10 @@ use super::store_host::Kept;
 use super::tickets::ticket;
 use crate::access::ListenerId;
 use crate::authority::Authority;
+use crate::authority::scram::Scram;
 use crate::broker::{Millis, Settings, Shard};
 use crate::limits;
+use crate::net::layers::LayerFailure;
 use crate::net::{Completion, ReceiveBuffer, SocketId, SocketRing};
 use crate::routing::ShardIndex;
 use crate::storage::BatchSender;
@@ -42,6 +45,7 @@ pub struct Common {
     pub mailbox_high_water: usize,
     pub settings: Settings,
     pub authentication: Option<AuthenticationMethods>,
+    pub scram: Scram,
 }
 
 /// Drives one [`Shard`] with one [`SocketRing`].
@@ -111,9 +115,10 @@ impl ShardDriver {
         let shards = common.counters.len();
         let now = millis(common.clock.elapsed());
         let mut shard = Shard::new(settings.clone(), index, shards, seed, now);
-        if let Some(methods) = &common.authentication {
-            shard.set_authentication_methods(methods.make());
-        }
+        // What a program brings itself goes before what the configuration names.
+        let mut methods = common.authentication.as_ref().map_or(Vec::new(), AuthenticationMethods::make);
+        methods.extend(common.scram.methods());
+        shard.set_authentication_methods(methods);
         if let Some(users) = common.guard.users() {
             shard.set_user_connections(Box::new(users));
         }
@@ -173,7 +178,12 @@ impl ShardDriver {
         }
         self.authority = listeners.authority;
         self.shard.set_listeners(listeners.policies, self.now);
-        for (id, socket) in listeners.added {
+        self.accept_from(listeners.added);
+    }
+
+    /// Accepts from these too; their listeners are known.
+    fn accept_from(&mut self, sockets: Vec<(ListenerId, OwnedFd)>) {
+        for (id, socket) in sockets {
             let number = self.ring.listen(socket);
             debug_assert_eq!(number, self.accepting.len());
             self.accepting.push(Some(id));
@@ -327,6 +337,9 @@ impl ShardDriver {
                 }
                 Mail::Ban(change) => self.handle_ban(*change),
                 Mail::Listen(listeners) => self.listen(*listeners),
+                // It would never be told to end.
+                Mail::Accept(_) if self.stopping.is_some() => {}
+                Mail::Accept(sockets) => self.accept_from(sockets),
                 Mail::Report(report) => {
                     budget -= 1;
                     self.shard.handle_report(report, self.now);
@@ -372,7 +385,7 @@ impl ShardDriver {
             }
             self.handshakes.pop_front();
             if waits {
-                self.give_up_handshake(socket);
+                self.fail_layer(socket, &LayerFailure::HandshakeTimeout);
             }
         }
         if self.resume_accepting_at.is_some_and(|at| at <= self.now) {

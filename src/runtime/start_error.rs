@@ -33,6 +33,8 @@ pub enum StartError {
     ConnectionLimit,
     #[error("a mailbox high-water mark of 0 stops all reading: choose at least 1")]
     MailboxHighWater,
+    #[error("{0} is configured twice: leave one of the two out, or give it another address")]
+    AddressTwice(String),
     #[error("{0} is taken by another process: stop it, or listen on another port")]
     AddressInUse(SocketAddr),
     #[error("{0} is not an address of this machine: choose one that is, or 0.0.0.0 or [::] for all")]
@@ -78,6 +80,7 @@ impl StartError {
                 | Self::ReceiveBuffers { .. }
                 | Self::ConnectionLimit
                 | Self::MailboxHighWater
+                | Self::AddressTwice(_)
                 | Self::AddressNotAvailable(_)
                 | Self::Tls(_)
                 | Self::Authority(_)

@@ -208,10 +208,10 @@ impl Session {
 
     /// A message that one of the subscriptions matches may be sent to the client.
     #[inline]
-    pub fn may_receive(&self, topic: &str) -> bool {
-        match &self.permissions {
+    pub fn may_receive(&mut self, topic: &str) -> bool {
+        match &mut self.permissions {
             None => true,
-            Some(permissions) => permissions.is_covered || permissions.may_read(&self.client_id, topic),
+            Some(permissions) => permissions.is_covered || permissions.may_read_often(&self.client_id, topic),
         }
     }
 
@@ -222,15 +222,23 @@ impl Session {
 
     /// The client may publish to this topic.
     #[inline]
-    pub fn may_publish(&self, topic: &str) -> bool {
-        match &self.permissions {
+    pub fn may_publish(&mut self, topic: &str) -> bool {
+        match &mut self.permissions {
             None => true,
-            Some(permissions) => permissions.may_write(&self.client_id, topic),
+            Some(permissions) => permissions.may_write_often(&self.client_id, topic),
         }
     }
 
-    /// Gives the memory of an empty flow back.
+    /// The will of the client may be published.
+    pub fn may_publish_will(&self, topic: &str) -> bool {
+        self.permissions.as_ref().is_none_or(|permissions| permissions.may_write(&self.client_id, topic))
+    }
+
+    /// Gives the memory of an empty flow back, and of what is only remembered.
     pub fn trim(&mut self) {
+        if let Some(permissions) = &mut self.permissions {
+            permissions.trim();
+        }
         if self.flow.as_ref().is_some_and(|flow| flow.is_empty()) {
             self.flow = None;
         }

@@ -69,12 +69,20 @@ fn compiled_rules_say_what_the_rules_say() {
         let user_name = USER_NAMES[random.random_range(0..USER_NAMES.len())];
         let twin = Client { user_name, client_id };
         let name: Option<Rc<str>> = user_name.map(Rc::from);
-        let permissions = compiled.permissions_of(name.as_ref(), None).expect("the rules restrict");
+        let mut permissions = compiled.permissions_of(name.as_ref(), None).expect("the rules restrict");
         for topic in &topics {
             let about = || format!("seed {seed}: {topic:?} for {user_name:?} {client_id:?} by {all:#?}");
             let (read, write) = (Permission::Read, Permission::Write);
             assert_eq!(permissions.may_read(client_id, topic), twin.may(&all, read, topic), "read, {}", about());
             assert_eq!(permissions.may_write(client_id, topic), twin.may(&all, write, topic), "write, {}", about());
+        }
+        for _ in 0..40 {
+            // Few enough that many are remembered.
+            let topic = &topics[random.random_range(0..8)];
+            let may_read = permissions.may_read_often(client_id, topic);
+            assert_eq!(may_read, twin.may(&all, Permission::Read, topic), "seed {seed}: {topic:?}");
+            let may_write = permissions.may_write_often(client_id, topic);
+            assert_eq!(may_write, twin.may(&all, Permission::Write, topic), "seed {seed}: {topic:?}");
         }
         for _ in 0..20 {
             let filter = filter(&mut random, &LEVELS);

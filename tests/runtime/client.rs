@@ -1,4 +1,5 @@
-//! A client of MQTT 3.1.1 in bytes: what these tests need and no more.
+//! A client of MQTT 3.1.1 in bytes, over any stream: what these tests need and no more.
+#![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,8 +8,8 @@ use std::time::Duration;
 /// No answer takes longer, unless it is lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub struct Client {
-    pub stream: TcpStream,
+pub struct Client<S = TcpStream> {
+    pub stream: S,
 }
 
 impl Client {
@@ -23,33 +24,37 @@ impl Client {
     /// Connects with a clean session; the return code of the CONNACK comes second.
     pub fn connect(address: SocketAddr, client_id: &str) -> (Self, u8) {
         let mut client = Self::open(address);
-        client.write(&connect(client_id));
-        let connack = client.read_packet();
+        let code = client.introduce(client_id);
+        (client, code)
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Sends CONNECT with a clean session; returns the return code of the CONNACK.
+    pub fn introduce(&mut self, client_id: &str) -> u8 {
+        self.write(&connect(client_id));
+        self.read_connack()
+    }
+
+    pub fn read_connack(&mut self) -> u8 {
+        let connack = self.read_packet();
         assert_eq!(connack[..2], [0x20, 2], "{connack:?}");
-        (client, connack[3])
+        connack[3]
     }
 
     pub fn subscribe(&mut self, filter: &str, qos: u8) {
-        let mut body = vec![0, 1];
-        push_string(&mut body, filter);
-        body.push(qos);
-        self.write(&packet(0x82, &body));
+        self.write(&subscribe(filter, qos));
         assert_eq!(self.read_packet()[4], qos);
     }
 
     /// Sends a PUBLISH: QoS 0 with `packet_id` 0, else QoS 1.
     pub fn publish(&mut self, topic: &str, payload: &[u8], packet_id: u16) {
-        let mut body = Vec::new();
-        push_string(&mut body, topic);
-        if packet_id > 0 {
-            body.extend_from_slice(&packet_id.to_be_bytes());
-        }
-        body.extend_from_slice(payload);
-        self.write(&packet(if packet_id > 0 { 0x32 } else { 0x30 }, &body));
+        self.write(&publish(topic, payload, packet_id));
     }
 
     pub fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
+        self.stream.flush().unwrap();
     }
 
     pub fn read_packet(&mut self) -> Vec<u8> {
@@ -86,7 +91,25 @@ pub fn connect(client_id: &str) -> Vec<u8> {
     packet(0x10, &body)
 }
 
-fn packet(first_byte: u8, body: &[u8]) -> Vec<u8> {
+pub fn subscribe(filter: &str, qos: u8) -> Vec<u8> {
+    let mut body = vec![0, 1];
+    push_string(&mut body, filter);
+    body.push(qos);
+    packet(0x82, &body)
+}
+
+/// A PUBLISH: QoS 0 with `packet_id` 0, else QoS 1.
+pub fn publish(topic: &str, payload: &[u8], packet_id: u16) -> Vec<u8> {
+    let mut body = Vec::new();
+    push_string(&mut body, topic);
+    if packet_id > 0 {
+        body.extend_from_slice(&packet_id.to_be_bytes());
+    }
+    body.extend_from_slice(payload);
+    packet(if packet_id > 0 { 0x32 } else { 0x30 }, &body)
+}
+
+pub fn packet(first_byte: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = vec![first_byte];
     let mut length = body.len();
     loop {
@@ -101,7 +124,7 @@ fn packet(first_byte: u8, body: &[u8]) -> Vec<u8> {
     packet
 }
 
-fn push_string(bytes: &mut Vec<u8>, text: &str) {
+pub fn push_string(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(&(text.len() as u16).to_be_bytes());
     bytes.extend_from_slice(text.as_bytes());
 }

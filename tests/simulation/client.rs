@@ -101,6 +101,8 @@ const PUBCOMP: u8 = 0x70;
 /// Reason code of 5.0.
 pub const QUOTA_EXCEEDED: u8 = 0x97;
 pub const SERVER_SHUTTING_DOWN: u8 = 0x8B;
+/// The server stops, or nobody has decided on the client, or not in time.
+const UNAVAILABLE: u8 = 0x88;
 /// CONNACK before 5.0.
 const SERVER_UNAVAILABLE: u8 = 3;
 /// SUBACK of 3.1.1.
@@ -368,12 +370,10 @@ impl Client {
         }
         if code != 0 {
             let refusals: &[u8] =
-                if self.version.is_5() { &[QUOTA_EXCEEDED, SERVER_SHUTTING_DOWN] } else { &[SERVER_UNAVAILABLE] };
-            return if refusals.contains(&code) && history.refusals {
-                Ok(())
-            } else {
-                Err("CONNACK with a refusal".into())
-            };
+                if self.version.is_5() { &[QUOTA_EXCEEDED, UNAVAILABLE] } else { &[SERVER_UNAVAILABLE] };
+            let denial = if self.version.is_5() { UNAVAILABLE } else { SERVER_UNAVAILABLE };
+            let may_be = history.refusals && refusals.contains(&code) || history.denials && code == denial;
+            return if may_be { Ok(()) } else { Err("CONNACK with a refusal".into()) };
         }
         if session_present && connection.clean_start {
             return Err("session present after a clean start".into());

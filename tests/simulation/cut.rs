@@ -18,6 +18,7 @@ fn scenario() -> Scenario {
         breaks: 0,
         never_reads: 0,
         tight: false,
+        verdicts: None,
         durability: Some(Durability {
             crashes: 0,
             faults: 0,

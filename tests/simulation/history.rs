@@ -194,6 +194,8 @@ pub struct History {
     pub step: u64,
     /// The broker may refuse what it would have to keep, since its disk failed a short time ago, or everything, since it stops.
     pub refusals: bool,
+    /// Clients may not be let in.
+    pub denials: bool,
     pub messages: BTreeMap<Key, Message>,
     pub entries: Vec<Entry>,
 }

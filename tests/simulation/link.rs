@@ -39,6 +39,8 @@ pub struct Link {
     capacity: usize,
     /// The output that the socket is taking, and how much it has.
     pub sending: Option<(Transmit, usize)>,
+    /// Somebody is asked about its client: what has come is kept until the verdict.
+    pub waits: bool,
     /// When the connection ended for the server.
     pub server_ended_at: Option<Time>,
     /// The server closed it before its output was taken.
@@ -61,6 +63,7 @@ impl Link {
             to_client_ended: false,
             capacity: *random.pick(&[1, 100, 4096, 65_536]),
             sending: None,
+            waits: false,
             server_ended_at: None,
             cut: false,
         }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use ringmq::broker::{Batch, PeerMessage, Report, Shard};
+use ringmq::broker::{Batch, ConnectionId, PeerMessage, Report, Shard};
 
 /// What waits in an inbox.
 pub enum Item {
@@ -24,6 +24,8 @@ pub struct Node {
     pub inbox: VecDeque<Item>,
     /// What this turn still has to push, in order.
     pub outbox: VecDeque<Outgoing>,
+    /// Connections that wait for a verdict, in the order in which they were asked about.
+    pub logins: VecDeque<ConnectionId>,
     /// Links that go to other shards with this turn's messages.
     pub handovers: Vec<(usize, usize)>,
     /// The turn's inputs are taken and its outputs are not all polled.
@@ -40,6 +42,7 @@ impl Node {
             shard,
             inbox: VecDeque::new(),
             outbox: VecDeque::new(),
+            logins: VecDeque::new(),
             handovers: Vec::new(),
             polling: false,
             turn_began: 0,

@@ -20,6 +20,8 @@ pub struct Scenario {
     pub never_reads: u64,
     /// Bounds so small that they are hit.
     pub tight: bool,
+    /// Percent of the turns in which a verdict on a client comes; `None` lets everybody in at once.
+    pub verdicts: Option<u64>,
     /// The broker has a store, and may crash; without it nothing is kept and nothing crashes.
     pub durability: Option<Durability>,
 }
@@ -53,6 +55,7 @@ pub fn scenario(random: &mut Random) -> Scenario {
         breaks: *random.pick(&[0, 0, 3, 10]),
         never_reads: *random.pick(&[0, 0, 2]),
         tight: random.chance(20),
+        verdicts: *random.pick(&[None, None, Some(5), Some(50)]),
         durability,
     }
 }

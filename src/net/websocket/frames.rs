@@ -61,7 +61,11 @@ impl FrameDecoder {
     #[inline]
     pub fn next(&mut self, bytes: &mut [u8], position: &mut usize) -> Result<Option<Piece>, WebSocketFailure> {
         if self.remaining == 0 {
-            let header = match (&self.kept, Header::read(rest(bytes, *position))) {
+            let rest = rest(bytes, *position);
+            if rest.is_empty() {
+                return Ok(None);
+            }
+            let header = match (&self.kept, Header::read(rest)) {
                 (None, Ok(Ok(header))) if !header.opcode.is_control() => {
                     *position += header.size;
                     header

@@ -37,13 +37,10 @@ pub enum Refusal {
     ConnectRate,
     /// The address has as many connections as it may have.
     AddressConnections,
-    /// No whole CONNECT came in time.
-    HandshakeTimeout,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 4] =
-        [Self::AddressBanned, Self::ConnectRate, Self::AddressConnections, Self::HandshakeTimeout];
+    pub const ALL: [Self; 3] = [Self::AddressBanned, Self::ConnectRate, Self::AddressConnections];
 
     /// Its name in counters and in the log.
     pub fn name(self) -> &'static str {
@@ -51,7 +48,6 @@ impl Refusal {
             Self::AddressBanned => "address-banned",
             Self::ConnectRate => "connect-rate",
             Self::AddressConnections => "address-connections",
-            Self::HandshakeTimeout => "handshake-timeout",
         }
     }
 }

@@ -120,6 +120,8 @@ impl World {
         for own in 0..self.shards {
             let seed = self.random.next();
             let mut shard = Shard::new(settings.clone(), ShardIndex(own as u8), self.shards, seed, now);
+            self.history.denials = self.scenario.verdicts.is_some();
+            shard.set_listeners(vec![self.policy()], now);
             if let Some(partition) = partitions.next().filter(|_| self.storage.is_some()) {
                 shard.restore(partition, &interests, now);
             }

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use ringmq::access::{Address, ListenerId};
+use ringmq::access::{Address, Denial, Grant, ListenerId, ListenerPolicy, Verdict};
 use ringmq::broker::{self, CloseReason, Event, Home, Incoming};
 use ringmq::limits;
 use ringmq::routing::ShardIndex;
@@ -71,6 +71,7 @@ impl World {
         if !inbox_first {
             self.take_inbox(own, all)?;
         }
+        self.take_verdicts(own, all);
         let now = self.broker_now();
         let shard = &mut self.nodes[own].shard;
         let due = shard.next_deadline().is_some_and(|deadline| deadline <= now);
@@ -158,16 +159,51 @@ impl World {
         let id = self.nodes[own].shard.handle_connected(incoming, now);
         link.place = Place::Open(own, id);
         let bytes = std::mem::take(&mut link.accepted);
-        // Its CONNECT takes over what the client has here: later bytes of that count for nothing.
-        let client = link.client;
-        let others: Vec<usize> = self.active.iter().copied().filter(|other| *other != index).collect();
-        for other in others {
-            if self.links[other].client == client && matches!(self.links[other].place, Place::Open(..)) {
-                self.note_end(other, self.history.entries.len(), "taken over");
-            }
+        link.waits = self.scenario.verdicts.is_some();
+        if !link.waits {
+            self.note_take_over(index);
         }
         self.nodes[own].shard.handle_received(id, &bytes, now);
         self.note_arrivals(index);
+    }
+
+    /// The client of a link is let in, which takes over what it has here: later bytes of that count for nothing.
+    fn note_take_over(&mut self, index: usize) {
+        let client = self.links[index].client;
+        let others: Vec<usize> = self.active.iter().copied().filter(|other| *other != index).collect();
+        for other in others {
+            let link = &self.links[other];
+            if link.client == client && !link.waits && matches!(link.place, Place::Open(..)) {
+                self.note_end(other, self.history.entries.len(), "taken over");
+            }
+        }
+    }
+
+    /// What the listener demands.
+    pub(super) fn policy(&self) -> ListenerPolicy {
+        let is_asked = self.scenario.verdicts.is_some();
+        ListenerPolicy { allow_anonymous: !is_asked, is_asked, ..ListenerPolicy::default() }
+    }
+
+    /// Verdicts on clients that wait come, or not yet.
+    fn take_verdicts(&mut self, own: usize, all: bool) {
+        let Some(percent) = self.scenario.verdicts else { return };
+        let now = self.broker_now();
+        while !self.nodes[own].logins.is_empty() && (all || self.random.chance(percent)) {
+            let Some(id) = self.nodes[own].logins.pop_front() else { return };
+            self.moved += 1;
+            if !all && self.random.chance(5) {
+                self.nodes[own].shard.handle_verdict(id, Verdict::Denied(Denial::Unavailable), now);
+                continue;
+            }
+            let waiting = self.active.iter().copied().find(|index| self.links[*index].place == Place::Open(own, id));
+            if let Some(index) = waiting {
+                self.note_take_over(index);
+                self.links[index].waits = false;
+            }
+            self.nodes[own].shard.handle_verdict(id, Verdict::Allowed(Grant::default()), now);
+            waiting.into_iter().for_each(|index| self.note_arrivals(index));
+        }
     }
 
     fn take_socket(&mut self, own: usize, index: usize, all: bool) {
@@ -210,6 +246,9 @@ impl World {
 
     fn note_arrivals(&mut self, index: usize) {
         let link = &mut self.links[index];
+        if link.waits {
+            return;
+        }
         while let Some((end, marker)) = link.markers.front().copied()
             && end <= link.arrived
         {
@@ -268,6 +307,12 @@ impl World {
         for index in closed {
             self.note_end(index, since, "closed");
         }
+        while let Some((id, _)) = self.nodes[own].shard.poll_login() {
+            self.moved += 1;
+            self.nodes[own].logins.push_back(id);
+        }
+        // The runtime may have received more than it was to read: here it always has.
+        while self.nodes[own].shard.poll_pause().is_some() {}
         Ok(())
     }
 
