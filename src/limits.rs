@@ -344,6 +344,21 @@ pub const BANS_BYTES_MAX: usize = 16 << 20;
 /// Bytes of the reason that a ban is given.
 pub const BAN_REASON_SIZE_MAX: usize = 256;
 
+/// Seconds that a ban may last, if it ends by itself: ten years.
+pub const BAN_TIME_MAX_S: u64 = 315_576_000;
+
+/// Connections to the administration at a time: people and a few programs.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// Time for a request to the administration and its answer, in milliseconds.
+pub const ADMIN_REQUEST_TIME_MAX_MS: u64 = 30_000;
+
+/// Bytes of the body of such a request: a client id may have 65,535, some of them written as six.
+pub const ADMIN_BODY_SIZE_MAX: usize = 512 * 1024;
+
+/// Characters of the token for it, at least: 64 bits in hexadecimal.
+pub const ADMIN_TOKEN_SIZE_MIN: usize = 16;
+
 /// Addresses that the guard knows at a time: 40 MB, if there are as many.
 pub const GUARD_ADDRESSES_MAX_DEFAULT: usize = 1 << 20;
 

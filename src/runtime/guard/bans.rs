@@ -56,7 +56,7 @@ impl BanList {
     /// Adds a ban, or replaces that of the same subject. Returns when it ends.
     pub fn insert(&mut self, ban: &Ban, now: Millis) -> Result<Millis, TooManyBans> {
         let Ban { subject, left, reason } = ban;
-        let until = left.map_or(NEVER, |left| now.saturating_add(left.as_millis() as u64));
+        let until = left.map_or(NEVER, |left| now.saturating_add(u64::try_from(left.as_millis()).unwrap_or(NEVER)));
         let reason = &reason[..reason.floor_char_boundary(BAN_REASON_SIZE_MAX)];
         let entry = Entry { until, reason: reason.into() };
         if self.bans.len() >= self.purge_at {
