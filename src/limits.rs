@@ -331,6 +331,9 @@ pub const RULES_OF_GRANT_MAX: usize = 1_024;
 /// Bytes of an answer over HTTP.
 pub const HTTP_ANSWER_SIZE_MAX: u64 = 256 * 1024;
 
+/// Listeners that can have credentials for SCRAM: each shard has a method ready for each, 64 bytes.
+pub const SCRAM_LISTENERS_MAX: u16 = 64;
+
 /// Bytes of one message of a SCRAM exchange: names and nonces, RFC 5802 sets no bound.
 pub const SCRAM_MESSAGE_SIZE_MAX: usize = 4_096;
 

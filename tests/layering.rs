@@ -83,7 +83,7 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
         "config" => &["access", "authority", "broker", "codec::Qos", "net", "routing::Strategy", "runtime", "storage"],
         "embedded" => &["access", "config", "runtime"],
         // The commands, with the clients `pub` and `sub` that speak MQTT by the same codec.
-        "cli" | "main" => &["cli", "codec", "config", "runtime", "storage", "store"],
+        "cli" | "main" => &["authority", "cli", "codec", "config", "runtime", "storage", "store"],
         "lib" => &[],
         _ => return None,
     };

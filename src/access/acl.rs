@@ -1,7 +1,7 @@
 //! Who may publish and subscribe to what: rules in the meaning of mosquitto's ACL files.
 //!
-//! A deny wins over whatever other rules give, also over those of another list; what no rule gives is denied. Topics that begin
-//! with `$` are matched only by rules that name their first level.
+//! A user's own rules come first; where none of them says anything, the patterns do. In each of the two a deny wins over whatever
+//! other rules give. What no rule gives is denied. Topics that begin with `$` are matched only by rules that name their first level.
 
 /// What a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub enum Permission {
     Read,
     Write,
     ReadWrite,
-    /// Neither, whatever other rules say.
+    /// Neither, whatever other rules of the same list say.
     Deny,
 }
 

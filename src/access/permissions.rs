@@ -98,24 +98,34 @@ impl Permissions {
     /// How much of what a filter matches the client may read; without `$share/name/`.
     pub fn readable(&self, client_id: &str, filter: &str) -> Readable {
         let names = self.names(client_id);
-        let of = |bits: fn(&RuleTree, &str, &Names<'_>) -> Bits| {
-            bits(&self.patterns, filter, &names) | self.own.as_ref().map_or(0, |own| bits(own, filter, &names))
+        let own = |bits: fn(&RuleTree, &str, &Names<'_>) -> Bits| {
+            self.own.as_ref().map_or(0, |own| bits(own, filter, &names))
         };
-        let (covering, overlapping) = (of(RuleTree::covering), of(RuleTree::overlapping));
-        if covering & DENY != 0 || overlapping & READ == 0 {
+        let (own_covering, own_overlapping) = (own(RuleTree::covering), own(RuleTree::overlapping));
+        let covering = self.patterns.covering(filter, &names);
+        let overlapping = self.patterns.overlapping(filter, &names);
+        let may_be_given = own_overlapping & READ != 0 || (overlapping & READ != 0 && covering & DENY == 0);
+        let is_given = own_covering & READ != 0 || (covering & READ != 0 && overlapping & DENY == 0);
+        if own_covering & DENY != 0 || !may_be_given {
             Readable::Nothing
-        } else if covering & READ != 0 && overlapping & DENY == 0 {
+        } else if is_given && own_overlapping & DENY == 0 {
             Readable::All
         } else {
             Readable::Some
         }
     }
 
-    /// What all rules say of a topic: it is a matter of the topic alone, because rules and names stay.
+    /// What may be done with a topic: it is a matter of the topic alone, because rules and names stay. As in mosquitto, a user's
+    /// own rules come before the patterns, and in each of the two what is denied is denied whatever else is allowed.
     fn bits(&self, client_id: &str, topic: &str) -> Bits {
         let names = self.names(client_id);
         let own = self.own.as_ref().map_or(0, |own| own.of_topic(topic, &names));
-        own | self.patterns.of_topic(topic, &names)
+        let patterns = self.patterns.of_topic(topic, &names);
+        match (own & DENY != 0, patterns & DENY != 0) {
+            (true, _) => 0,
+            (false, true) => own,
+            (false, false) => own | patterns,
+        }
     }
 
     fn remembered_bits(&mut self, client_id: &str, topic: &str) -> Bits {
@@ -133,5 +143,5 @@ impl Permissions {
 }
 
 fn is_given(bits: Bits, wanted: Bits) -> bool {
-    bits & DENY == 0 && bits & wanted != 0
+    bits & wanted != 0
 }

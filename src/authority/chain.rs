@@ -24,8 +24,8 @@ pub struct Chains {
 
 enum Step {
     PasswordFile(Arc<PasswordFile>),
-    Jwt(Jwt),
-    Http(Http),
+    Jwt(Box<Jwt>),
+    Http(Box<Http>),
 }
 
 /// Where a method that takes long is carried out.
@@ -168,7 +168,7 @@ fn load_steps(
     for method in methods(config) {
         steps.push(match method {
             Method::PasswordFile => {
-                let path = config.password_file.as_ref().ok_or_else(|| missing("password_file"))?;
+                let path = config.password_file.as_ref().ok_or_else(|| missing("access.password_file"))?;
                 let file = match files.get(path) {
                     Some(file) => file.clone(),
                     None => {
@@ -179,9 +179,13 @@ fn load_steps(
                 };
                 Step::PasswordFile(file)
             }
-            Method::Jwt => Step::Jwt(Jwt::load(config.jwt.as_ref().ok_or_else(|| missing("jwt"))?, warnings)?),
+            Method::Jwt => {
+                let jwt = config.jwt.as_ref().ok_or_else(|| missing("access.jwt.key_file"))?;
+                Step::Jwt(Box::new(Jwt::load(jwt, warnings)?))
+            }
             Method::Http => {
-                Step::Http(Http::load(config.http.as_ref().ok_or_else(|| missing("http"))?, sources, warnings)?)
+                let http = config.http.as_ref().ok_or_else(|| missing("access.http.url"))?;
+                Step::Http(Box::new(Http::load(http, sources, warnings)?))
             }
         });
     }

@@ -73,7 +73,11 @@ impl Rules {
             }
             Self::List(list) => list.into_iter().map(ListedRule::into_rule).collect::<Option<_>>()?,
         };
-        let is_filter = |rule: &Rule| Filter::parse(&rule.filter, usize::MAX, usize::MAX).is_ok();
+        // Rules hold for shared subscriptions, too, and do not name them.
+        let is_filter = |rule: &Rule| {
+            let (length_max, levels_max) = (limits::TOPIC_LENGTH_MAX_DEFAULT, limits::TOPIC_LEVELS_MAX_DEFAULT);
+            Filter::parse(&rule.filter, length_max, levels_max).is_ok_and(|parsed| parsed.share.is_none())
+        };
         (rules.len() <= limits::RULES_OF_GRANT_MAX && rules.iter().all(is_filter)).then_some(rules)
     }
 }
@@ -123,6 +127,7 @@ mod tests {
             r#"{"pub": "a"}"#,
             r#"{"pub": ["a/#/b"]}"#,
             r#"{"pub": [""]}"#,
+            r#"{"sub": ["$share/group/a"]}"#,
             r#"[{"action": "publish"}]"#,
             r#"[{"permission": "deny", "action": "publish", "topic": "a"}]"#,
             r#"[{"permission": "maybe", "topic": "a"}]"#,

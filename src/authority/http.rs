@@ -15,6 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::crypto::aws_lc_rs;
 use serde::{Deserialize, Serialize};
+use tracing::dispatcher::{self, Dispatch};
 use ureq::Agent;
 use ureq::http::{HeaderValue, Uri};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
@@ -32,6 +33,9 @@ const SYSTEM_AUTHORITIES: [&str; 3] =
 
 /// Time between log lines about answers that did not come, in milliseconds.
 const COMPLAINT_INTERVAL_MS: u64 = 10_000;
+
+/// Time for which a connection waits for the next login.
+const IDLE_AGE_MAX: Duration = Duration::from_secs(4);
 
 /// Asks at one URL.
 pub struct Http {
@@ -92,7 +96,7 @@ impl Http {
         if !is_secure && !is_this_machine(uri.host().unwrap_or_default()) {
             let problem = "passwords are sent to another machine in the clear".into();
             let remedy = "use https://".into();
-            warnings.push(Warning { place: "http.url".into(), problem, remedy });
+            warnings.push(Warning { place: "access.http.url".into(), problem, remedy });
         }
         let mut builder = Agent::config_builder()
             .timeout_global(Some(config.timeout))
@@ -103,6 +107,8 @@ impl Http {
             // The environment's proxy is not meant for passwords.
             .proxy(None)
             .user_agent(concat!("ringmq/", env!("CARGO_PKG_VERSION")))
+            // Less than the five seconds after which many servers close.
+            .max_idle_age(IDLE_AGE_MAX)
             .max_idle_connections(limits::HTTP_THREADS)
             .max_idle_connections_per_host(limits::HTTP_THREADS);
         if is_secure {
@@ -140,7 +146,12 @@ impl Http {
 
     /// Asks and waits.
     pub(super) fn ask(&self, login: &Login, sources: &Sources) -> Option<Verdict> {
-        let asked = self.post(login);
+        // The library writes all that it sends to its log at the level of TRACE, passwords included.
+        let asked = dispatcher::with_default(&Dispatch::none(), || match self.post(login) {
+            // The connection was used before, and the other program closed it while the question was on its way.
+            Err(error) if is_lost(&error) => self.post(login),
+            asked => asked,
+        });
         let now = (sources.elapsed)();
         match asked {
             Ok(verdict) => {
@@ -151,28 +162,27 @@ impl Http {
                 self.kept.put(self.tag(login), Answer { verdict: verdict.clone(), until }, now);
                 verdict
             }
-            Err(problem) => {
-                self.complain(&problem, now);
+            Err(error) => {
+                self.complain(&error.to_string(), now);
                 Some(Verdict::Denied(Denial::Unavailable))
             }
         }
     }
 
-    fn post(&self, login: &Login) -> Result<Option<Verdict>, String> {
-        let question = question(login).map_err(|error| error.to_string())?;
+    fn post(&self, login: &Login) -> Result<Option<Verdict>, ureq::Error> {
+        let question = question(login).map_err(ureq::Error::Json)?;
         let mut request = self.agent.post(&self.uri).header("Content-Type", "application/json");
         if let Some(authorization) = &self.authorization {
             request = request.header("Authorization", authorization);
         }
-        let mut response = request.send(&question[..]).map_err(|error| error.to_string())?;
+        let mut response = request.send(&question[..])?;
         // The body is read in any case, so that the connection can be used again.
         let body = response.body_mut().with_config().limit(limits::HTTP_ANSWER_SIZE_MAX).read_to_vec();
-        let status = response.status().as_u16();
-        match status {
+        match response.status().as_u16() {
             401 | 403 => Ok(Some(Verdict::Denied(Denial::Refused))),
             204 => Ok(None),
-            200 => understand(&body.map_err(|error| error.to_string())?),
-            _ => Err(format!("the answer has status {status}")),
+            200 => understand(&body?).ok_or_else(|| ureq::Error::Other("the answer is not as documented".into())),
+            status => Err(ureq::Error::StatusCode(status)),
         }
     }
 
@@ -228,26 +238,32 @@ fn host(address: Address) -> String {
     }
 }
 
-fn understand(body: &[u8]) -> Result<Option<Verdict>, String> {
-    // What the library says of a wrong text may quote it.
-    let reply: Reply = serde_json::from_slice(body).map_err(|_| "the answer is not as documented")?;
-    Ok(match reply.result {
+/// `None` if it is no answer.
+fn understand(body: &[u8]) -> Option<Option<Verdict>> {
+    let reply: Reply = serde_json::from_slice(body).ok()?;
+    Some(match reply.result {
         Outcome::Ignore => None,
         Outcome::Deny => Some(Verdict::Denied(Denial::Refused)),
-        Outcome::Allow => {
-            let rules = reply.acl.map(|rules| rules.into_rules().ok_or("the answer has rules that are none"));
-            Some(Verdict::Allowed(Grant {
-                user_name: reply.user_name,
-                rules: rules.transpose()?,
-                valid_for_ms: reply.expires_in.map(|seconds| seconds.saturating_mul(1_000)),
-            }))
-        }
+        Outcome::Allow => Some(Verdict::Allowed(Grant {
+            user_name: reply.user_name,
+            rules: match reply.acl {
+                Some(rules) => Some(rules.into_rules()?),
+                None => None,
+            },
+            valid_for_ms: reply.expires_in.map(|seconds| seconds.saturating_mul(1_000)),
+        })),
     })
+}
+
+fn is_lost(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let ureq::Error::Io(error) = error else { return false };
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 fn check_url(url: &str) -> Result<Uri, AuthorityError> {
     let remedy = "write it as http://HOST:PORT/PATH or https://HOST:PORT/PATH";
-    let wrong = |problem: &str| AuthorityError::new("http.url", problem, remedy);
+    let wrong = |problem: &str| AuthorityError::new("access.http.url", problem, remedy);
     let uri: Uri = url.parse().map_err(|_| wrong("it is not a URL"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(wrong("its scheme is neither http nor https"));
@@ -258,8 +274,8 @@ fn check_url(url: &str) -> Result<Uri, AuthorityError> {
     }
     // It would be logged.
     if authority.as_str().contains('@') {
-        let remedy = "take them out, and write `Basic BASE64` into a file for http.authorization_file";
-        return Err(AuthorityError::new("http.url", "it has a user and a password in it", remedy));
+        let remedy = "take them out, and write `Basic BASE64` into a file for access.http.authorization_file";
+        return Err(AuthorityError::new("access.http.url", "it has a user and a password in it", remedy));
     }
     Ok(uri)
 }
@@ -275,8 +291,8 @@ fn tls(config: &HttpConfig) -> Result<TlsConfig, AuthorityError> {
         None => {
             let found = SYSTEM_AUTHORITIES.iter().map(std::path::Path::new).find(|path| path.exists());
             found.map(std::path::Path::to_path_buf).ok_or_else(|| {
-                let remedy = "install the package ca-certificates, or set http.authority_file";
-                AuthorityError::new("http.url", "this machine has no file with authorities", remedy)
+                let remedy = "install the package ca-certificates, or set access.http.authority_file";
+                AuthorityError::new("access.http.url", "this machine has no file with authorities", remedy)
             })?
         }
     };

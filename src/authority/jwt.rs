@@ -149,13 +149,13 @@ fn algorithms(config: &JwtConfig, key: &DecodingKey) -> Result<Vec<Algorithm>, A
     let names = || possible.iter().map(|algorithm| format!("{algorithm:?}")).collect::<Vec<_>>().join(", ");
     let remedy = || format!("name algorithms that go with the key: {}", names());
     if config.algorithms.is_empty() {
-        return Err(AuthorityError::new("jwt.algorithms", "it is empty", remedy()));
+        return Err(AuthorityError::new("access.jwt.algorithms", "it is empty", remedy()));
     }
     let known = config.algorithms.iter().map(|name| {
         let algorithm = Algorithm::from_str(name).ok().filter(|algorithm| possible.contains(algorithm));
         algorithm.ok_or_else(|| {
             let problem = format!("{name:?} is no algorithm for the key in {}", config.key_file.display());
-            AuthorityError::new("jwt.algorithms", problem, remedy())
+            AuthorityError::new("access.jwt.algorithms", problem, remedy())
         })
     });
     known.collect()

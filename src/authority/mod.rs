@@ -17,8 +17,8 @@ mod kept;
 mod lines;
 pub mod password_file;
 pub mod password_hash;
-// pub mod scram;
-// pub mod scram_file;
+pub mod scram;
+pub mod scram_file;
 mod secret_file;
 mod threads;
 
@@ -31,7 +31,7 @@ use crate::limits;
 
 pub use acl_file::read_acl_file;
 pub use config::{AccessConfig, HttpConfig, JwtConfig, Method};
-pub use error::{AuthorityError, Warning};
+pub use error::{AuthorityError, Warning, WrongLine};
 
 use chain::Chains;
 use threads::Threads;
@@ -43,6 +43,9 @@ pub struct Ticket {
     pub connection: u64,
 }
 
+/// Fills with bytes that nobody can guess.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
 /// What the authority takes from the world.
 #[derive(Clone)]
 pub struct Sources {
@@ -50,8 +53,7 @@ pub struct Sources {
     pub wall: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     /// Time since any moment; it never goes back.
     pub elapsed: Arc<dyn Fn() -> Duration + Send + Sync>,
-    /// Fills with bytes that nobody can guess.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub random: Random,
 }
 
 /// Decides on logins, on threads of its own; they end when the last clone is dropped.

@@ -9,7 +9,7 @@ use super::{AuthorityError, Warning, secret_file};
 use crate::limits;
 
 const REMEDY_PASSWORD: &str =
-    "set it with `ringmq passwd FILE USER`, or hash the whole file with `mosquitto_passwd -U FILE`";
+    "set it with `ringmq passwd FILE USER`, or hash all of the file with `ringmq passwd -U FILE`";
 const REMEDY_LINE: &str = "write USER:HASH as `ringmq passwd` does, or delete the line";
 
 /// The users of a file.

@@ -67,12 +67,12 @@ impl Workspace {
 }
 
 impl Scheme {
-    /// argon2id as mosquitto 2.1 writes it; `passes` of `None` is its default.
-    pub fn argon2id(passes: Option<NonZeroU32>) -> Self {
-        let passes = passes.map_or(ARGON2_PASSES, NonZeroU32::get);
-        Self::Argon2id { memory_kib: ARGON2_MEMORY_KIB, passes, lanes: 1 }
+    /// argon2id with the numbers of mosquitto 2.1.
+    pub fn argon2id() -> Self {
+        Self::Argon2id { memory_kib: ARGON2_MEMORY_KIB, passes: ARGON2_PASSES, lanes: 1 }
     }
 
+    /// PBKDF2; `None` is OWASP's number of iterations.
     pub fn sha512_pbkdf2(iterations: Option<NonZeroU32>) -> Self {
         Self::Sha512Pbkdf2 { iterations: iterations.or(NonZeroU32::new(PBKDF2_ITERATIONS)).unwrap_or(NonZeroU32::MIN) }
     }

@@ -62,7 +62,8 @@ impl Shard {
         if packet.method != Some(&authentication.method) {
             return Err(Violation::AuthenticationMethodChanged);
         }
-        let method = self.authentication_methods.iter().find(|known| known.name() == &*authentication.method);
+        let mut methods = self.authentication_methods.iter();
+        let method = methods.find(|known| known.name() == &*authentication.method && known.serves(connection.listener));
         let client_id =
             connection.session().and_then(|key: SessionKey| self.session(key)).map(|session| &*session.client_id);
         let method = method.ok_or(Violation::AuthUnexpected)?;

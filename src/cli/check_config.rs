@@ -25,7 +25,10 @@ pub fn run(options: &CheckConfigOptions) -> ExitCode {
         return ExitCode::from(EXIT_CONFIGURATION);
     };
     match sources::with_file(Some(path)).and_then(|sources| sources::load(&sources)) {
-        Ok(loaded) => {
+        Ok(mut loaded) => {
+            // The default starts in the working directory; in a file it would start at the file.
+            let storage = &mut loaded.config.runtime.storage;
+            storage.dir = std::path::absolute(&storage.dir).unwrap_or_else(|_| storage.dir.clone());
             let report = format!("# {} is good. In force would be:\n{}", path.display(), loaded.config.to_toml());
             // Whoever reads the report may stop reading it: that changes nothing about the configuration.
             let _ = std::io::stdout().write_all(report.as_bytes());

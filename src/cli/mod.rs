@@ -1,8 +1,8 @@
 //! The command line: what can be said there, and who does it.
 //!
 //! `serve` (also without a command) runs the broker, `check-config` reads a configuration, `convert` makes one of
-//! mosquitto's, `store` looks into a data
-//! directory, `pub` and `sub` are clients with the flags of mosquitto_pub and mosquitto_sub.
+//! mosquitto's, `passwd` writes password files, `store` looks into a data directory, `pub` and `sub` are clients with the
+//! flags of mosquitto_pub and mosquitto_sub.
 
 mod check_config;
 mod client;
@@ -10,8 +10,11 @@ mod client_options;
 mod convert;
 mod format;
 mod logging;
+mod passwd;
+mod password_prompt;
 mod properties;
 mod publish;
+mod replace_file;
 mod serve;
 mod sources;
 mod store;
@@ -41,13 +44,15 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the broker (this is also what happens without a command)
-    Serve(serve::ServeOptions),
+    Serve(Box<serve::ServeOptions>),
     /// Say whether a configuration file is good, and show every key as it would be in force
     CheckConfig(check_config::CheckConfigOptions),
     /// Make a configuration of a mosquitto.conf, and say what has no equivalent
     Convert(convert::ConvertOptions),
     /// Look into a data directory that no broker uses
     Store(store::StoreOptions),
+    /// Write a file with the passwords of users; the flags are those of mosquitto_passwd
+    Passwd(passwd::PasswdOptions),
     /// Publish messages; the flags are those of mosquitto_pub
     #[command(name = "pub", disable_help_flag = true)]
     Publish(Box<publish::PublishOptions>),
@@ -65,6 +70,7 @@ pub fn run() -> ExitCode {
         Some(Command::CheckConfig(options)) => check_config::run(&options),
         Some(Command::Convert(options)) => convert::run(&options),
         Some(Command::Store(options)) => store::run(&options),
+        Some(Command::Passwd(options)) => passwd::run(options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Subscribe(options)) => subscribe::run(&options),
     }

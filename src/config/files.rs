@@ -21,7 +21,8 @@ pub fn check_files(loaded: &Loaded) -> Vec<Mistake> {
             }
             if let Err(problem) = check_file(path) {
                 let problem = Problem::new(problem, "name a file that this user may read");
-                mistakes.push(Mistake::new(key.to_owned(), loaded.origin(index, key), problem));
+                let (key, origin) = loaded.place(index, key);
+                mistakes.push(Mistake::new(key, origin, problem));
             }
         }
     }

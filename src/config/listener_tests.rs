@@ -202,10 +202,13 @@ fn a_mistake_in_a_table_tells_line_key_and_remedy() {
 fn what_does_not_fit_together_is_refused() {
     let table = "[[listeners]]\nurl = ";
     for (text, expected) in [
-        (format!("{table}\"tls://127.0.0.1\""), "configuration:2: url: tls://127.0.0.1:8883 has no certificate"),
+        (
+            format!("{table}\"tls://127.0.0.1\""),
+            "configuration:2: listeners.url: tls://127.0.0.1:8883 has no certificate",
+        ),
         (
             format!("{table}\"tls://127.0.0.1\"\ntls.certificate = \"a\""),
-            "configuration:3: tls.certificate: there is a certificate without a key",
+            "configuration:3: listeners.tls.certificate: there is a certificate without a key",
         ),
         (
             "[tls]\ncertificate = \"a\"\nkey = \"b\"\ncertificates = [{ chain = \"c\", key = \"d\" }]".to_owned(),
@@ -216,7 +219,7 @@ fn what_does_not_fit_together_is_refused() {
             format!(
                 "{table}\"tls://127.0.0.1\"\ntls = {{ certificate = \"a\", key = \"b\", client_certificates = \"required\" }}"
             ),
-            "configuration:3: tls.client_certificates: nothing says which certificates of clients are good",
+            "configuration:3: listeners.tls.client_certificates: nothing says which certificates of clients are good",
         ),
         (format!("{table}\"tcp://127.0.0.1\"\ntls.key = \"a\""), "tls.key: tcp://127.0.0.1:1883 is without TLS"),
         (format!("{table}\"tcp://127.0.0.1\"\nmode = \"0600\""), "mode: tcp://127.0.0.1:1883 is without a unix socket"),
@@ -226,7 +229,7 @@ fn what_does_not_fit_together_is_refused() {
             "access.certificate_is_user: tcp://127.0.0.1:1883 asks for no certificates",
         ),
         ("listen = [\"tcp://127.0.0.1\", \"ws://127.0.0.1:1883\"]".to_owned(), "127.0.0.1:1883 is listened on twice"),
-        (format!("{table}[\"unix:///a\", \"unix:///a\"]"), "configuration:2: url: /a is listened on twice"),
+        (format!("{table}[\"unix:///a\", \"unix:///a\"]"), "configuration:2: listeners.url: /a is listened on twice"),
         ("[access]\nmethods = [\"jwt\"]".to_owned(), "\"jwt\" is to be asked, and is not configured"),
         ("[access]\nmethods = [\"jwt\", \"jwt\"]".to_owned(), "a method is named twice"),
         ("[access.jwt]\nissuer = \"a\"".to_owned(), "tokens are configured without a key"),
@@ -269,7 +272,7 @@ fn a_flag_goes_before_all_listeners_of_the_file() {
         ..Sources::default()
     });
     let told = error.expect_err("nobody has decided").to_string();
-    assert!(told.starts_with("flag --listen: url: tcp://0.0.0.0:1883 can be reached"), "{told}");
+    assert!(told.starts_with("flag --listen: listen: tcp://0.0.0.0:1883 can be reached"), "{told}");
 }
 
 #[test]

@@ -42,19 +42,26 @@ pub struct Loaded {
 pub type Origins = HashMap<&'static str, Origin>;
 
 impl Loaded {
-    /// Where a key of a listener was set: in its own table, else for all listeners; else the place of what is beside it there;
-    /// else where the listener begins.
-    pub fn origin(&self, listener: usize, key: &str) -> Origin {
+    /// Where a key of a listener was set, and how it is called there: in its own table, else for all listeners; else the place
+    /// of what is beside it; else where the listener begins.
+    pub fn place(&self, listener: usize, key: &str) -> (String, Origin) {
         let none = Origins::new();
         let own = self.listener_origins.get(listener).unwrap_or(&none);
+        let is_set = |origin: &&Origin| **origin != Origin::Default;
         let section = |key: &str| key.rsplit_once('.').map(|(section, _)| section.to_owned());
         let beside = |origins: &Origins| {
-            let keys = origins.iter().filter(|(other, _)| section(key).is_some() && section(other) == section(key));
+            let is_beside = |other: &str| section(key).is_some() && section(other) == section(key);
+            let keys = origins.iter().filter(|(other, origin)| is_beside(other) && is_set(origin));
             keys.min_by_key(|(other, _)| **other).map(|(_, origin)| origin.clone())
         };
-        let found = own.get(key).or_else(|| self.origins.get(key)).cloned();
-        let found = found.or_else(|| beside(own)).or_else(|| beside(&self.origins));
-        found.or_else(|| own.get("url").cloned()).unwrap_or(Origin::Default)
+        let in_table = own.get(key).filter(is_set).cloned().or_else(|| beside(own));
+        let url = own.get("url");
+        if let Some(origin) = in_table {
+            let is_short = key == "url" && self.origins.get("listen") == Some(&origin);
+            return (if is_short { "listen".to_owned() } else { format!("listeners.{key}") }, origin);
+        }
+        let in_defaults = self.origins.get(key).filter(is_set).cloned().or_else(|| beside(&self.origins));
+        (key.to_owned(), in_defaults.or_else(|| url.cloned()).unwrap_or(Origin::Default))
     }
 }
 
@@ -206,11 +213,11 @@ impl Loading {
         let found =
             listener_rules::check(&self.loaded.config.runtime.listeners, settings, &self.loaded.listener_origins);
         for (listener, key, problem) in found {
-            let origin = self.loaded.origin(listener, key);
+            let (key, origin) = self.loaded.place(listener, key);
             // What a table does not say itself comes from the defaults, and is told once.
             let known = self.mistakes.iter().any(|known| known.origin == origin && known.problem == problem.problem);
             if !known {
-                self.mistake(key.to_owned(), origin, problem);
+                self.mistake(key, origin, problem);
             }
         }
         if self.loaded.config.runtime.listeners.is_empty()

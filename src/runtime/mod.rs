@@ -31,6 +31,7 @@ mod store_host;
 mod tickets;
 mod wrapped;
 
+pub use clock::fill_random;
 pub use config::{AuthenticationMethods, IdlePolicy, RuntimeConfig, ShardCount};
 pub use counters::Counters;
 pub use listener_config::{ListenAddress, ListenerConfig, UnixAddress};

@@ -19,7 +19,8 @@ use super::start::{Seed, spawn};
 use super::store_host::{self, Kept};
 use super::tickets::connection_of;
 use super::{ListenAddress, ListenerConfig, RuntimeConfig, StartError, descriptors, placement};
-use crate::authority::{AccessConfig, Authority, Ticket};
+use crate::authority::scram::Scram;
+use crate::authority::{AccessConfig, Authority, Ticket, Warning};
 use crate::net::{BufferRingConfig, check_support};
 use crate::routing::ShardIndex;
 use crate::storage::{StorageConfig, StorageThread};
@@ -76,8 +77,10 @@ impl Server {
             settings.hash_seed = clock::seed();
         }
         let (mailboxes, inboxes) = Mailboxes::new(shards);
+        let (scram, mut warnings) = Scram::load(&registry.access(&plan), &clock::sources(clock))?;
         let mut authority = None;
-        let mut warnings = decide(&mut authority, &registry.access(&plan), clock, &mailboxes)?;
+        warnings.extend(decide(&mut authority, &registry.access(&plan), clock, &mailboxes)?);
+        let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
         warnings.extend(plan.warnings.iter().cloned());
         // After the recovery, so that nobody's connection waits for it.
         plan.listen()?;
@@ -103,6 +106,7 @@ impl Server {
             mailbox_high_water: config.mailbox_high_water,
             settings,
             authentication: config.authentication,
+            scram,
         });
         let buffers = BufferRingConfig { count: config.receive_buffers, size: config.receive_buffer_size };
         let (alive, ended) = crossbeam_channel::bounded(0);
@@ -157,8 +161,10 @@ impl Server {
         let access = self.registry.access(&plan);
         let mut warnings = plan.warnings.clone();
         plan.listen()?;
-        // The last that can fail: it changes what the shards' authority decides by.
-        warnings.extend(decide(&mut self.authority, &access, self.common.clock, &self.common.mailboxes)?);
+        // The last that can fail: these change what is decided by.
+        let proved = self.common.scram.reload(&access)?;
+        let decided = decide(&mut self.authority, &access, self.common.clock, &self.common.mailboxes)?;
+        warnings.extend(decided.iter().chain(&proved).map(ToString::to_string));
         let mut shares = self.registry.commit(plan);
         // A connection must not be handed to a shard that does not know its listener yet, so that all know before one accepts.
         let sockets: Vec<_> = shares.iter_mut().map(|share| std::mem::take(&mut share.added)).collect();
@@ -248,8 +254,8 @@ fn decide(
     access: &[AccessConfig],
     clock: Clock,
     mailboxes: &Arc<Mailboxes>,
-) -> Result<Vec<String>, StartError> {
-    let warnings = match authority {
+) -> Result<Vec<Warning>, StartError> {
+    Ok(match authority {
         Some(authority) => authority.reload(access)?,
         None if access.iter().any(AccessConfig::is_asked) => {
             let mailboxes = mailboxes.clone();
@@ -261,8 +267,7 @@ fn decide(
             warnings
         }
         None => Vec::new(),
-    };
-    Ok(warnings.iter().map(ToString::to_string).collect())
+    })
 }
 
 fn addresses(registry: &Registry) -> Vec<SocketAddr> {

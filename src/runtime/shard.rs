@@ -22,6 +22,7 @@ use super::store_host::Kept;
 use super::tickets::ticket;
 use crate::access::ListenerId;
 use crate::authority::Authority;
+use crate::authority::scram::Scram;
 use crate::broker::{Millis, Settings, Shard};
 use crate::limits;
 use crate::net::layers::LayerFailure;
@@ -42,6 +43,7 @@ pub struct Common {
     pub mailbox_high_water: usize,
     pub settings: Settings,
     pub authentication: Option<AuthenticationMethods>,
+    pub scram: Scram,
 }
 
 /// Drives one [`Shard`] with one [`SocketRing`].
@@ -109,9 +111,10 @@ impl ShardDriver {
         let shards = common.counters.len();
         let now = millis(common.clock.elapsed());
         let mut shard = Shard::new(settings.clone(), index, shards, seed, now);
-        if let Some(methods) = &common.authentication {
-            shard.set_authentication_methods(methods.make());
-        }
+        // What a program brings itself goes before what the configuration names.
+        let mut methods = common.authentication.as_ref().map_or(Vec::new(), AuthenticationMethods::make);
+        methods.extend(common.scram.methods());
+        shard.set_authentication_methods(methods);
         Self {
             index,
             shards,

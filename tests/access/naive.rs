@@ -32,11 +32,17 @@ impl Client<'_> {
             None => rules.anonymous.as_slice(),
             Some(name) => rules.users.iter().find(|(user, _)| **user == *name).map_or(&[][..], |(_, rules)| rules),
         };
-        let own = own.iter().filter(|rule| matches_filter(&rule.filter, topic));
-        let patterns = rules.patterns.iter().filter(|rule| self.pattern_matches(rule, topic));
-        let matching: Vec<&Rule> = own.chain(patterns).collect();
-        let gives = |rule: &&Rule| rule.permission == wanted || rule.permission == Permission::ReadWrite;
-        matching.iter().all(|rule| rule.permission != Permission::Deny) && matching.iter().any(gives)
+        let own: Vec<&Rule> = own.iter().filter(|rule| matches_filter(&rule.filter, topic)).collect();
+        let patterns: Vec<&Rule> = rules.patterns.iter().filter(|rule| self.pattern_matches(rule, topic)).collect();
+        for list in [own, patterns] {
+            if list.iter().any(|rule| rule.permission == Permission::Deny) {
+                return false;
+            }
+            if list.iter().any(|rule| rule.permission == wanted || rule.permission == Permission::ReadWrite) {
+                return true;
+            }
+        }
+        false
     }
 
     fn pattern_matches(&self, rule: &Rule, topic: &str) -> bool {

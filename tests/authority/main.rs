@@ -1,6 +1,11 @@
 //! Who a client is, through the authority's public face: files, tokens, another program over HTTP, and crowds.
 
+mod http;
+mod jwt;
 mod password_file;
+mod scram;
+mod secrets;
+mod storm;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,10 +70,6 @@ impl Rig {
 
     fn next_answer(&self) -> (Ticket, Verdict) {
         self.answers.recv_timeout(PATIENCE).expect("every login has an answer")
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
     }
 }
 

@@ -48,7 +48,7 @@ fn a_missing_file_and_bad_flags_are_configuration() {
         (vec!["--config", "/nonexistent/ringmq.toml"], "/nonexistent/ringmq.toml: cannot be read"),
         (vec!["--shards", "none"], "flag --shards: runtime.shards: \"none\" is not an integer"),
         (vec!["--listen", "http://127.0.0.1:1"], "flag --listen: listen: http://"),
-        (vec!["--listen", "tls://127.0.0.1:1"], "flag --listen: url: tls://127.0.0.1:1 has no certificate"),
+        (vec!["--listen", "tls://127.0.0.1:1"], "flag --listen: listen: tls://127.0.0.1:1 has no certificate"),
         (vec!["--listen", "tcp://0.0.0.0:1883"], "nothing says who may come in\n  help: add --password-file FILE"),
         (
             vec!["--password-file", "/nonexistent/users"],
@@ -84,6 +84,68 @@ fn the_environment_goes_before_the_file() {
         .expect("the binary runs");
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(shown.contains("\nsessions_max = 7\n") && shown.contains("\nin_flight_max = 6\n"), "{shown}");
+}
+
+#[test]
+fn what_is_shown_is_a_configuration_with_the_paths_of_the_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("users"), "").expect("a file");
+    std::fs::write(path("ringmq.toml"), "[[listeners]]\nurl = \"tcp://0.0.0.0:0\"\naccess.password_file = \"users\"\n")
+        .expect("a file");
+    let outcome = run(&["check-config", path("ringmq.toml").to_str().expect("a path")]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let expected = format!(
+        "\n[[listeners]]\nurl = \"tcp://0.0.0.0:0\"\n\n[listeners.access]\npassword_file = {:?}\n",
+        path("users")
+    );
+    assert!(outcome.stdout.contains(&expected), "{}", outcome.stdout);
+    std::fs::write(path("shown.toml"), &outcome.stdout).expect("a file");
+    let again = run(&["check-config", path("shown.toml").to_str().expect("a path")]);
+    let body = |text: &str| text.split_once('\n').map(|(_, body)| body.to_owned());
+    assert_eq!(body(&again.stdout), body(&outcome.stdout), "{}", again.stderr);
+
+    std::fs::remove_file(path("users")).expect("a file");
+    let outcome = run(&["check-config", path("ringmq.toml").to_str().expect("a path")]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("ringmq.toml:3: listeners.access.password_file: "), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("users cannot be read: No such file"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_configuration_of_mosquitto_is_converted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("a path").to_owned();
+    std::fs::write(path("a.conf"), "listener 1883 127.0.0.1\nallow_anonymous true\nsys_interval 5\n").expect("a file");
+    let outcome = run(&["convert", &path("a.conf")]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("listen = [\"tcp://127.0.0.1:1883\"]"), "{}", outcome.stdout);
+    assert_eq!(outcome.stderr, format!("{}:3: sys_interval: there are no figures in $SYS topics\n", path("a.conf")));
+
+    let outcome = run(&["convert", "--strict", &path("a.conf"), "-o", &path("a.toml")]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""));
+    let outcome = run(&["check-config", &path("a.toml")]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+
+    std::fs::write(path("b.conf"), "listener 1883\n").expect("a file");
+    let outcome = run(&["convert", &path("b.conf")]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stdout.contains("listen = "), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("b.conf:1: access.allow_anonymous: nobody could come in"), "{}", outcome.stderr);
+    std::fs::write(path("c.conf"), "listner 1883\n").expect("a file");
+    let outcome = run(&["convert", &path("c.conf")]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""));
+    assert!(outcome.stderr.contains("did you mean listener?"), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_broker_starts_from_a_configuration_of_mosquitto() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("mosquitto.conf");
+    std::fs::write(&path, "allow_anonymous true\nmax_keepalive 60\nlistener 1883\n").expect("a file");
+    // Its port may be taken here; the flag goes before it.
+    let server = Server::start_with(&["--shards", "1", "--mosquitto-conf", path.to_str().expect("a path")]);
+    assert_ne!(server.address.port(), 0);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod clients;
 mod command_line;
 mod durable;
+mod passwd;
 mod process;
 mod signals;
 mod v3;

@@ -105,15 +105,18 @@ fn a_client_that_sends_too_much_is_disconnected_where_that_is_wanted() {
 /// The server does not listen, so the client's silence is not the client's.
 #[test]
 fn keep_alive_does_not_run_while_the_client_is_not_read() {
-    let rig = Rig::with_policy(messages(1, 1));
+    let rig = Rig::with_policy(policy(quotas(None, Some((100, 100)), OverQuota::Pause)));
     let mut a = rig.connect(&Connect::v5("a").keep_alive(2));
-    a.send(&(0..60).flat_map(|_| publish("t", "x").bytes(5)).collect::<Vec<u8>>());
-    rig.advance_s(58);
+    a.send(&publish("t", vec![b'x'; 1_100]).bytes(5));
+    rig.advance_s(9);
     assert!(!a.is_closed() && a.is_paused());
-    // When all is handled it runs again.
-    rig.advance_s(20);
+    assert_eq!(rig.publishes_received(), 0);
+    // It has paid back after ten seconds; from then on its silence is its own.
+    rig.advance_ms(2_500);
+    assert_eq!(rig.publishes_received(), 1);
+    assert!(!a.is_closed() && !a.is_paused());
+    rig.advance_s(3);
     a.expect_closed_with(0x8D);
-    assert_eq!(rig.publishes_received(), 60);
 }
 
 /// What the client is sent goes on meanwhile, and so does its end.

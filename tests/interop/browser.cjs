@@ -110,7 +110,7 @@ const checks = {
         return [`${payload} ${connack.sessionPresent}`, "meanwhile true"];
     },
 
-    // Of the server's close frame the page sees the code, if the connection ended in order.
+    // A client that takes another's place: the first sees its WebSocket close, and the second stays.
     async "the server closes in order"(version) {
         const first = await window.connect({ protocolVersion: version, clientId: "browser-twice", reconnectPeriod: 0 });
         const closed = window.once(first, "close");
@@ -121,14 +121,15 @@ const checks = {
         return [`${first.connected} ${still}`, "false true"];
     },
 
-    // Without MQTT.js: text is refused with code 1003, a sub-protocol that is not MQTT with the handshake.
+    // Without MQTT.js: text is refused with code 1003, a sub-protocol that is not MQTT with the handshake. Whether the page's own
+    // close frame went out before the server ended the connection is a matter of time, so `wasClean` says nothing.
     async "what is not MQTT"(_, url) {
         const closing = (socket) => new Promise((resolve) => (socket.onclose = resolve));
         const text = new WebSocket(url, "mqtt");
         text.onopen = () => text.send("text");
-        const { code, wasClean } = await closing(text);
+        const { code } = await closing(text);
         const { code: refused } = await closing(new WebSocket(url, "soap"));
-        return [`${code} ${wasClean} ${refused}`, "1003 true 1006"];
+        return [`${code} ${refused}`, "1003 1006"];
     },
 };
 

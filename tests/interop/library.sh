@@ -70,17 +70,18 @@ keep_alive_finish() {
     same "a quiet client stays connected" "0 1" "$? $(grep -c 'sending CONNECT' "$work/keep_alive")"
 }
 
-# The start message tells the port that the kernel chose.
+# The start messages tell the ports that the kernel chose.
 start_broker() {
-    "$1" serve --listen tcp://127.0.0.1:0 --data-dir "$work/data" --shards 2 --log info --log-format json > "$work/broker.log" 2>&1 &
+    "$1" serve --listen tcp://127.0.0.1:0 --listen ws://127.0.0.1:0 --data-dir "$work/data" --shards 2 --log info --log-format json > "$work/broker.log" 2>&1 &
     broker=$!
     host=127.0.0.1
-    if ! await 20 grep -q 'tcp://127.0.0.1:' "$work/broker.log"; then
+    if ! await 20 eval "grep -q 'tcp://127.0.0.1:' $work/broker.log && grep -q 'ws://127.0.0.1:' $work/broker.log"; then
         echo "the broker does not start:"
         cat "$work/broker.log"
         return 1
     fi
     port=$(grep -om1 'tcp://127.0.0.1:[0-9]*' "$work/broker.log" | sed 's/.*://')
+    websocket=$(grep -om1 'ws://127.0.0.1:[0-9]*' "$work/broker.log")/mqtt
 }
 
 stop_broker() {

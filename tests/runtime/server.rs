@@ -145,6 +145,14 @@ fn mistakes_and_surroundings_are_told_apart() {
     assert_eq!(Server::start(nowhere).unwrap_err().exit_code(), 2);
     let crowd = RuntimeConfig { shards: ShardCount::Exactly(1_000), ..config() };
     assert_eq!(Server::start(crowd).unwrap_err().exit_code(), 2);
+    // An address that is not this machine's, and nobody has decided who may come in: the decision is missed first.
     let foreign = RuntimeConfig { listeners: vec![std::net::SocketAddr::from(([192, 0, 2, 1], 1)).into()], ..config() };
-    assert_eq!(Server::start(foreign).unwrap_err().exit_code(), 2);
+    let undecided = Server::start(foreign.clone()).unwrap_err();
+    assert!(matches!(&undecided, StartError::AccessUndecided(there) if there == "tcp://192.0.2.1:1"), "{undecided}");
+    assert_eq!(undecided.exit_code(), 2);
+    let mut decided = foreign;
+    decided.listeners[0].access.allow_anonymous = Some(true);
+    let nowhere = Server::start(decided).unwrap_err();
+    assert!(matches!(nowhere, StartError::AddressNotAvailable(_)), "{nowhere}");
+    assert_eq!(nowhere.exit_code(), 2);
 }

@@ -117,13 +117,7 @@ fn close(payload: &[u8]) -> Result<Option<u16>, Failure> {
         [high, low, reason @ ..] => (*high, *low, reason),
     };
     let code = u16::from(high) * 256 + u16::from(low);
-    let is_valid = match code {
-        0..=999 => false,
-        1004 | 1005 | 1006 | 1015 => false,
-        1016..=2999 => false,
-        5000.. => false,
-        _ => true,
-    };
+    let is_valid = (1000..1015).contains(&code) && ![1004, 1005, 1006].contains(&code) || (3000..5000).contains(&code);
     if !is_valid {
         return Err(Failure::CloseCodeInvalid);
     }

@@ -129,6 +129,8 @@ pub static DIRECTIVES: &[(&str, Meaning)] = &[
     ("global_plugin", LeavesOut(Scope::Server, PLUGINS)),
     ("http_dir", Missing("RingMQ serves no files")),
     ("idle_timeout", Bridge),
+    // In the main file it is done when the lines are read.
+    ("include_dir", Special(special::include_dir)),
     ("keepalive_interval", Bridge),
     ("keyfile", Listener("tls.key", read_path)),
     ("listener", Special(special::listener)),

@@ -1,5 +1,7 @@
 //! From what mosquitto was told to what RingMQ is told.
 
+use std::net::IpAddr;
+
 use super::super::error::{Mistake, Origin};
 use super::super::value::{Problem, Value};
 use super::super::written::{Assignment, ListenerTable, Written};
@@ -113,7 +115,12 @@ fn table(mut listener: Listener, reading: &mut Reading) -> Option<ListenerTable>
             Some(addresses) => addresses.into_iter().map(|address| format!("{scheme}://{address}:{port}")).collect(),
             None => {
                 let host = host.as_deref().unwrap_or_default();
-                mistake(format!("{host:?} is not an IP address"), "write the address in place of the name");
+                match host.parse::<IpAddr>() {
+                    Ok(_) => mistake(format!("{host} is no address of its socket_domain"), "take one of the two out"),
+                    Err(_) => {
+                        mistake(format!("{host:?} is not an IP address"), "write the address in place of the name")
+                    }
+                }
                 return None;
             }
         },
@@ -135,14 +142,16 @@ fn table(mut listener: Listener, reading: &mut Reading) -> Option<ListenerTable>
     Some(ListenerTable { origin: listener.origin, assignments })
 }
 
-/// The addresses of a host; `None` for a name that only a resolver knows.
+/// The addresses of a host; `None` for a name that only a resolver knows, and for an address of another domain.
 fn addresses(host: Option<&str>, domain: Option<Domain>, has_ipv6: bool) -> Option<Vec<String>> {
     let (v4, v6) = match host {
         None => ("0.0.0.0", "[::]"),
         Some("localhost") => ("127.0.0.1", "[::1]"),
         Some(host) => {
-            let address: std::net::IpAddr = host.parse().ok()?;
-            return Some(vec![if address.is_ipv6() { format!("[{address}]") } else { address.to_string() }]);
+            let address: IpAddr = host.parse().ok()?;
+            let own_domain = if address.is_ipv6() { Domain::Ipv6 } else { Domain::Ipv4 };
+            let shown = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+            return domain.is_none_or(|domain| domain == own_domain).then(|| vec![shown]);
         }
     };
     let mut addresses = Vec::new();

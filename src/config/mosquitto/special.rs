@@ -160,7 +160,7 @@ fn use_as_username(reading: &mut Reading, line: &Line, identity: &'static str) -
     let is_same = known.as_ref().is_some_and(|(known, _)| *known == identity);
     if !is_used && is_same {
         *known = None;
-    } else if is_used && !known.as_ref().is_some_and(|(known, _)| *known == "common-name") {
+    } else if is_used && known.as_ref().is_none_or(|(known, _)| *known != "common-name") {
         *known = Some((identity, line.origin.clone()));
     }
     Ok(())
@@ -272,6 +272,10 @@ pub fn log_type(reading: &mut Reading, line: &Line) -> Result<(), Problem> {
         set(&mut reading.server, "log.level", Value::Text(level.to_owned()), &line.origin);
     }
     Ok(())
+}
+
+pub fn include_dir(_: &mut Reading, _: &Line) -> Result<(), Problem> {
+    Err(Problem::new("a file that is included cannot include others", "put it into the main file"))
 }
 
 pub fn connection(reading: &mut Reading, line: &Line) -> Result<(), Problem> {

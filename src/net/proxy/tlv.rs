@@ -29,8 +29,11 @@ pub(super) fn read(mut fields: &[u8], header: &[u8]) -> Result<Option<Tls>, Prox
     Ok(tls)
 }
 
-/// Splits the first field off: its type, its value, and the other fields.
-fn next(fields: &[u8]) -> Result<Option<(u8, &[u8], &[u8])>, ProxyFailure> {
+/// A field's type, its value, and the fields behind it.
+type Field<'a> = (u8, &'a [u8], &'a [u8]);
+
+/// Splits the first field off.
+fn next(fields: &[u8]) -> Result<Option<Field<'_>>, ProxyFailure> {
     match fields {
         [] => Ok(None),
         [field_type, high, low, rest @ ..] => {
