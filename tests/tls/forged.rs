@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use ringmq::net::{Received, TlsConfig, TlsFailure, TlsFailureReason, TlsSession};
+use ringmq::net::tls::{Received, TlsConfig, TlsFailure, TlsFailureReason, TlsSession};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ConnectionTrafficSecrets, SupportedProtocolVersion};
 
