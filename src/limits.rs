@@ -242,6 +242,10 @@ pub const STORE_SUMMARY_MS: u64 = 60_000;
 /// TLS library takes, and the messages around it.
 pub const TLS_HANDSHAKE_SIZE_MAX: usize = 80 * 1024;
 
+/// TLS records and messages in a row that bring no data, such as key updates, warnings and empty records. As many key updates as the TLS
+/// library would take.
+pub const TLS_IDLE_RECORDS_MAX: u8 = 32;
+
 /// Bytes of a file with certificates, keys or revocation lists.
 pub const TLS_FILE_SIZE_MAX: u64 = 64 << 20;
 

@@ -14,5 +14,7 @@ mod client_certificates;
 mod cuts;
 mod endings;
 mod limits;
+mod logins;
 mod proxied;
+mod reload;
 mod traffic;

@@ -47,7 +47,7 @@ pub const TRANSPORTS: [Transport; 5] =
 pub const PROXIED: &str = "192.0.2.7:12345";
 
 /// All ways; a listener with the PROXY protocol takes both of its versions.
-pub fn ways() -> impl Iterator<Item = Way> {
+pub fn ways() -> impl Iterator<Item = Way> + Clone {
     TRANSPORTS.into_iter().flat_map(|transport| [Proxy::No, Proxy::V1, Proxy::V2].map(|proxy| (transport, proxy)))
 }
 
@@ -56,7 +56,10 @@ pub struct Rig {
     pub authority: Authority,
     /// What the clients' TLS trusts and shows.
     pub tls: Arc<ClientConfig>,
-    directory: tempfile::TempDir,
+    /// As they were configured, with ports that are left to the kernel.
+    pub configs: Vec<ListenerConfig>,
+    /// Where the unix sockets are.
+    _directory: tempfile::TempDir,
 }
 
 impl Rig {
@@ -79,9 +82,10 @@ impl Rig {
         }
         let mut config = config(listeners, shards);
         change(&mut config);
+        let configs = config.listeners.clone();
         let server = Server::start(config).unwrap();
         let tls = Arc::new(client_tls(&authority, None));
-        Self { server, authority, tls, directory }
+        Self { server, authority, tls, configs, _directory: directory }
     }
 
     pub fn address(&self, (transport, proxy): Way) -> ListenAddress {
@@ -107,10 +111,6 @@ impl Rig {
         let mut client = self.open(way);
         assert_eq!(client.introduce(client_id), 0, "{way:?}");
         client
-    }
-
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
     }
 
     /// Waits until every connection is gone and counted as gone.

@@ -99,6 +99,14 @@ impl Write for Wire {
         }
     }
 
+    /// Records of TLS that come together are to go together.
+    fn write_vectored(&mut self, bytes: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write_vectored(bytes),
+            Self::Unix(stream) => stream.write_vectored(bytes),
+        }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
