@@ -9,6 +9,7 @@ mod acknowledge;
 mod acl;
 mod aliases;
 mod auth;
+mod bans;
 mod bounds;
 mod connack;
 mod connect;

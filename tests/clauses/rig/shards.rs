@@ -4,7 +4,10 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use ringmq::access::{Address, AuthenticationMethod, Denial, Grant, ListenerId, ListenerPolicy, Login, Verdict};
+use ringmq::access::{
+    Address, AuthenticationMethod, BanSubject, Denial, Grant, ListenerId, ListenerPolicy, Login, UserConnections,
+    Verdict,
+};
 use ringmq::broker::{
     Batch, CloseReason, ConnectionId, DropReason, Event, Home, Incoming, Millis, PeerMessage, Settings, Shard,
     Transmit, Transport, home_of, partition,
@@ -73,6 +76,23 @@ impl Rig {
         world.policies = Some(policies);
         world.apply_policies();
         world.settle();
+    }
+
+    /// Bans on all shards for so many milliseconds.
+    pub fn ban(&self, subject: &BanSubject, milliseconds: u64) {
+        let mut world = self.world.borrow_mut();
+        let now = world.now;
+        world.shards.iter_mut().for_each(|shard| shard.ban(subject, now + milliseconds, now));
+        world.settle();
+    }
+
+    pub fn lift_ban(&self, subject: &BanSubject) {
+        self.world.borrow_mut().shards.iter_mut().for_each(|shard| shard.lift_ban(subject));
+    }
+
+    /// Has connections of users counted on all shards.
+    pub fn count_users(&self, make: impl Fn() -> Box<dyn UserConnections>) {
+        self.world.borrow_mut().shards.iter_mut().for_each(|shard| shard.set_user_connections(make()));
     }
 
     /// A connection that has sent nothing yet.
