@@ -9,6 +9,7 @@
 //! [`Broker`] is all of it as a value, for programs that bring their own broker along.
 
 pub mod access;
+pub mod admin;
 pub mod authority;
 pub mod broker;
 pub mod cli;

@@ -242,6 +242,10 @@ pub const STORE_SUMMARY_MS: u64 = 60_000;
 /// TLS library takes, and the messages around it.
 pub const TLS_HANDSHAKE_SIZE_MAX: usize = 80 * 1024;
 
+/// TLS records and messages in a row that bring no data, such as key updates, warnings and empty records. As many key updates as the TLS
+/// library would take.
+pub const TLS_IDLE_RECORDS_MAX: u8 = 32;
+
 /// Bytes of a file with certificates, keys or revocation lists.
 pub const TLS_FILE_SIZE_MAX: u64 = 64 << 20;
 
@@ -336,6 +340,40 @@ pub const SCRAM_LISTENERS_MAX: u16 = 64;
 
 /// Bytes of one message of a SCRAM exchange: names and nonces, RFC 5802 sets no bound.
 pub const SCRAM_MESSAGE_SIZE_MAX: usize = 4_096;
+
+/// Bans in force at a time, and the bytes of what they name: more is for a packet filter.
+pub const BANS_MAX: usize = 16_384;
+pub const BANS_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of the reason that a ban is given.
+pub const BAN_REASON_SIZE_MAX: usize = 256;
+
+/// Seconds that a ban may last, if it ends by itself: ten years.
+pub const BAN_TIME_MAX_S: u64 = 315_576_000;
+
+/// Connections to the administration at a time: people and a few programs.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// Time for a request to the administration and its answer, in milliseconds.
+pub const ADMIN_REQUEST_TIME_MAX_MS: u64 = 30_000;
+
+/// Bytes of the body of such a request: a client id may have 65,535, some of them written as six.
+pub const ADMIN_BODY_SIZE_MAX: usize = 512 * 1024;
+
+/// Characters of the token for it, at least: 64 bits in hexadecimal.
+pub const ADMIN_TOKEN_SIZE_MIN: usize = 16;
+
+/// Addresses that the guard knows at a time: 40 MB, if there are as many.
+pub const GUARD_ADDRESSES_MAX_DEFAULT: usize = 1 << 20;
+
+/// Client ids whose connects a shard counts at a time, to see which of them flap.
+pub const FLAPPING_CLIENTS_MAX: usize = 65_536;
+
+/// Places of a table of the guard that one insertion looks at, to find what can be forgotten.
+pub const GUARD_SWEEP: usize = 16;
+
+/// Parts of the guard's table, each with a lock of its own.
+pub const GUARD_PARTS: usize = 64;
 
 const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
 const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);

@@ -3,6 +3,7 @@
 
 pub mod acl;
 mod acl_file;
+mod ban;
 pub mod login;
 mod permissions;
 pub mod policy;
@@ -13,6 +14,7 @@ mod template;
 use crate::codec::ReasonCode;
 
 pub use acl_file::{AclError, parse_acl_file};
+pub use ban::{BanSubject, UserConnections};
 pub use login::{Address, Denial, Grant, ListenerId, Login, Password, Verdict};
 pub use permissions::{CompiledRules, Permissions, Readable};
 pub use policy::{AccessRules, ListenerPolicy, OverQuota, Quotas, Rate};

@@ -19,7 +19,7 @@ pub mod password_file;
 pub mod password_hash;
 pub mod scram;
 pub mod scram_file;
-mod secret_file;
+pub mod secret_file;
 mod threads;
 
 use std::fmt;

@@ -108,11 +108,14 @@ impl Shard {
         let partial = std::mem::take(&mut connection.partial);
         connection.aliases_in = None;
         connection.aliases_out = None;
-        let held = connection.identity.take().map_or(0, |identity| identity.held_bytes());
+        let identity = connection.identity.take();
         if let Some(earlier) = connection.timer.replace(timer) {
             self.wheel.cancel(earlier);
         }
-        self.held_bytes -= partial.size() + held;
+        self.held_bytes -= partial.size() + identity.as_ref().map_or(0, |identity| identity.held_bytes());
+        if let (Some(identity), Some(users)) = (identity.filter(|it| it.is_user_counted), &self.user_connections) {
+            users.leave(identity.user_name.as_deref().unwrap_or_default());
+        }
     }
 
     /// Closes the connections that could not be sent an answer for its size.

@@ -4,6 +4,7 @@ use rand::RngCore;
 
 use super::home::{hash, shard_of};
 use super::{CloseReason, ConnectionId, Event, NEVER, STORE_KEYS, Shard, client_hash_of};
+use crate::access::Denial;
 use crate::codec::encode;
 use crate::codec::frame::Frame;
 use crate::codec::{ConnAck, ConnAckProperties, Connect, Qos, ReasonCode, Version, Violation};
@@ -31,6 +32,9 @@ impl Shard {
         let over_limit = connection.identity.as_ref().is_some_and(|identity| identity.over_limit);
         if let Err(refused) = self.check_connect(packet, over_limit) {
             return self.refuse(id, refused);
+        }
+        if self.is_banned(packet.client_id, packet.user_name) {
+            return self.deny(id, packet, Denial::Banned);
         }
         match packet.properties.authentication_method {
             Some(method) => self.begin_authentication(id, packet, method, frame),
@@ -246,7 +250,7 @@ impl Shard {
         Ok((key, false))
     }
 
-    fn find_session(&self, client_id: &str, client_hash: u64) -> Option<SessionKey> {
+    pub(super) fn find_session(&self, client_id: &str, client_hash: u64) -> Option<SessionKey> {
         let is_client = |key: &SessionKey| self.session(*key).is_some_and(|session| *session.client_id == *client_id);
         self.session_by_client.find(client_hash, is_client).copied()
     }

@@ -94,6 +94,13 @@ impl Shard {
         if user_name.as_ref().is_some_and(|name| name.len() > USER_NAME_LENGTH_MAX) {
             return self.deny(id, packet, Denial::Credentials);
         }
+        // Bans may have come while somebody was asked, and this name may be another than that of the CONNECT.
+        if self.is_banned(packet.client_id, user_name.as_deref()) {
+            return self.deny(id, packet, Denial::Banned);
+        }
+        if user_name.as_deref().is_some_and(|name| !self.enter_user(id, packet.client_id, name)) {
+            return self.deny(id, packet, Denial::Quota);
+        }
         let valid_until = valid_for_ms.map(|valid_for_ms| self.now.saturating_add(valid_for_ms));
         let Some(connection) = self.connection_mut(id) else { return };
         if user_name.is_some() || rules.is_some() || valid_until.is_some() {
@@ -105,7 +112,7 @@ impl Shard {
         self.admit(id, packet, data);
     }
 
-    fn deny(&mut self, id: ConnectionId, packet: &Connect<'_>, denial: Denial) {
+    pub(super) fn deny(&mut self, id: ConnectionId, packet: &Connect<'_>, denial: Denial) {
         self.counters.connects_refused += 1;
         self.counters.denied[denial as usize] += 1;
         let Some(address) = self.connection(id).map(|connection| connection.address()) else { return };

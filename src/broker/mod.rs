@@ -8,6 +8,7 @@
 mod acknowledge;
 mod answers;
 mod authenticate;
+mod ban;
 pub mod batch;
 mod close;
 mod connect;
@@ -44,6 +45,7 @@ mod timeout;
 mod timer_key;
 pub mod timer_wheel;
 mod unsubscribe;
+mod user_connections;
 mod will;
 
 use std::collections::VecDeque;
@@ -52,12 +54,13 @@ use std::rc::Rc;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use crate::access::{Address, AuthenticationMethod, ListenerId, Login};
+use crate::access::{Address, AuthenticationMethod, ListenerId, Login, UserConnections};
 use crate::connection::{Connection, Output, Phase};
 use crate::limits;
 use crate::routing::table::Table;
 use crate::routing::{Matches, RetainedTree, SessionKey, ShardIndex, TopicIndex};
 use crate::session::Session;
+use ban::Bans;
 use durability::Durability;
 use permissions::Listener;
 use publication::Templates;
@@ -141,6 +144,9 @@ pub struct Shard {
     /// By [`ListenerId`].
     listeners: Vec<Listener>,
     unknown_listener: Listener,
+    bans: Bans,
+    /// If connections of users are counted.
+    user_connections: Option<Box<dyn UserConnections>>,
     shutting_down: bool,
 
     connections: Slots<Connection>,
@@ -200,6 +206,7 @@ impl Shard {
         assert!(shards <= limits::SHARDS_MAX && usize::from(own.0) < shards, "shard {own:?} of {shards}");
         Self {
             index: TopicIndex::new(own, shards, settings.hash_seed),
+            bans: Bans::new(settings.hash_seed),
             settings,
             own,
             shards,
@@ -208,6 +215,7 @@ impl Shard {
             authentication_methods: Vec::new(),
             listeners: vec![Listener::open()],
             unknown_listener: Listener::closed(),
+            user_connections: None,
             shutting_down: false,
             connections: Slots::new(),
             sessions: Slots::new(),

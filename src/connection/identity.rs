@@ -14,6 +14,8 @@ pub struct Identity {
     pub certificate: Option<Box<str>>,
     /// The name under which the client was let in.
     pub user_name: Option<Rc<str>>,
+    /// The connection is counted among those of this user.
+    pub is_user_counted: bool,
     /// Access rules that came with the decision; they go instead of the listener's.
     pub rules: Option<Vec<Rule>>,
     /// When the client must leave.

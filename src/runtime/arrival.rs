@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::admission::Verdict;
+use super::doorway::is_final;
 use super::links::{Arrival, Handshake, Link};
 use super::listening::Listening;
 use super::mailbox::{Handover, Mail};
@@ -24,28 +25,35 @@ const HANDSHAKE_READ_SIZE: usize = 4_096;
 impl ShardDriver {
     pub(super) fn handle_accepted(&mut self, number: usize, socket: OwnedFd) {
         let Some(listening) = self.accepting(number).filter(|_| self.stopping.is_none()) else { return };
+        self.counters().accepts.add(1);
+        let address = match socket2::SockRef::from(&socket).peer_addr() {
+            Ok(address) if address.is_unix() => Address::Local,
+            Ok(address) => match address.as_socket() {
+                Some(address) => Address::Ip(address),
+                None => return,
+            },
+            // The peer is gone already.
+            Err(_) => return,
+        };
+        let guest = match is_final(&listening, address, false).then(|| self.common.guard.enter(address, self.now)) {
+            Some(Err(refusal)) => return self.turn_away(&socket, address, refusal),
+            Some(Ok(guest)) => Some(guest),
+            None => None,
+        };
         let verdict = self.common.admission.admit();
         let has_room = listening.enter();
         let is_over_limit = verdict != Verdict::Admitted || !has_room;
-        let counters = self.counters();
-        counters.accepts.add(1);
-        counters.over_limit.add(u64::from(is_over_limit));
-        let address = match socket2::SockRef::from(&socket).peer_addr() {
-            Ok(address) if address.is_unix() => Some(Address::Local),
-            Ok(address) => address.as_socket().map(Address::Ip),
-            // The peer is gone already.
-            Err(_) => None,
-        };
+        self.counters().over_limit.add(u64::from(is_over_limit));
         let begins_wrapped = listening.is_wrapped() || listening.config.proxy_protocol.is_some();
         // There is no descriptor to answer with, or the answer would cost a handshake first.
         let is_hopeless = verdict == Verdict::Hopeless || (is_over_limit && begins_wrapped);
-        let (Some(address), false) = (address, is_hopeless) else {
+        if is_hopeless {
             if verdict != Verdict::Hopeless {
                 self.common.admission.leave();
             }
             return listening.leave();
-        };
-        let arrival = Arrival { address, listener: listening.id, certificate: None, over_limit: is_over_limit };
+        }
+        let arrival = Arrival { address, listener: listening.id, certificate: None, over_limit: is_over_limit, guest };
         let socket = self.ring.attach(socket);
         if self.shards == 1 && !begins_wrapped {
             self.connect(socket, arrival, None);
@@ -114,6 +122,9 @@ impl ShardDriver {
             Ok(Some((parsed, size))) => {
                 if let Some(source) = parsed.source {
                     handshake.arrival.address = Address::Ip(source);
+                    if !self.enter_after_proxy_header(socket) {
+                        return;
+                    }
                 }
                 match header.get_mut(size..) {
                     Some(rest) if !rest.is_empty() => self.handle_layered_bytes(socket, rest),
@@ -172,11 +183,14 @@ impl ShardDriver {
             handshake.ready = true;
             return;
         }
+        self.believe_forwarded_for(socket);
+        if !self.enter_at_last(socket) {
+            return;
+        }
         let Link::Handshake(handshake) = self.links.set(socket.slot, Link::Free) else { return };
         let Handshake { mut arrival, wrapped, bytes, .. } = *handshake;
         if let Some(wrapped) = &wrapped {
             arrival.certificate = wrapped.layers.certificate_name().map(Into::into);
-            self.believe_forwarded_for(&mut arrival, wrapped);
         }
         if home == self.index {
             let connection = self.connect(socket, arrival, wrapped);
@@ -189,8 +203,11 @@ impl ShardDriver {
         }
     }
 
-    fn believe_forwarded_for(&self, arrival: &mut Arrival, wrapped: &Wrapped) {
-        let listening = self.listening(arrival.listener);
+    fn believe_forwarded_for(&mut self, socket: SocketId) {
+        let Link::Handshake(handshake) = self.links.get(socket.slot) else { return };
+        let listening = self.listening(handshake.arrival.listener);
+        let Some(Link::Handshake(handshake)) = self.links.get_mut(socket.slot) else { return };
+        let Handshake { arrival, wrapped: Some(wrapped), .. } = &mut **handshake else { return };
         let config = listening.as_ref().and_then(|listening| listening.config.websocket.as_ref());
         if let (Some(config), Some(forwarded), Address::Ip(peer)) =
             (config, wrapped.layers.forwarded_for(), arrival.address)
@@ -205,7 +222,8 @@ impl ShardDriver {
 
     pub(super) fn handle_handover(&mut self, handover: Handover) {
         let Handover { socket, bytes, arrival, wrapped } = handover;
-        if self.stopping.is_some() {
+        // A ban may have come while the connection was on its way.
+        if self.stopping.is_some() || self.common.guard.is_banned(arrival.address, self.now) {
             self.common.admission.leave();
             if let Some(listening) = self.listening(arrival.listener) {
                 listening.leave();
@@ -219,7 +237,7 @@ impl ShardDriver {
     }
 
     fn connect(&mut self, socket: SocketId, arrival: Arrival, wrapped: Option<Box<Wrapped>>) -> ConnectionId {
-        let Arrival { address, listener, certificate, over_limit } = arrival;
+        let Arrival { address, listener, certificate, over_limit, guest } = arrival;
         let incoming = Incoming { transport: socket.slot, address, listener, certificate, over_limit };
         let connection = self.shard.handle_connected(incoming, self.now);
         let link = match wrapped {
@@ -230,6 +248,7 @@ impl ShardDriver {
             None => Link::Plain(connection, listener),
         };
         self.links.set(socket.slot, link);
+        self.guests.set(socket.slot, guest.unwrap_or_default());
         connection
     }
 }

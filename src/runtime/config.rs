@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ListenerConfig;
+use super::{GuardConfig, ListenerConfig};
 use crate::access::AuthenticationMethod;
 use crate::broker::Settings;
 use crate::limits;
@@ -54,6 +54,8 @@ pub struct RuntimeConfig {
     /// Where and how is kept what must outlive the process. It counts only with `settings.persistence`, which is off by
     /// default: a library must not write into the current directory.
     pub storage: StorageConfig,
+    /// Bounds on who may connect.
+    pub guard: GuardConfig,
     /// Makes each shard's methods of enhanced authentication; without it there are none.
     pub authentication: Option<AuthenticationMethods>,
 }
@@ -93,6 +95,7 @@ impl Default for RuntimeConfig {
             mailbox_high_water: limits::MAILBOX_HIGH_WATER_DEFAULT,
             settings: Settings::default(),
             storage: StorageConfig::default(),
+            guard: GuardConfig::default(),
             authentication: None,
         }
     }

@@ -32,6 +32,12 @@ pub struct Counters {
     pub store_back_pressure_episodes: u64,
     /// Connections that ended below MQTT, by reason: TLS, WebSocket, PROXY protocol.
     pub layer_failures: BTreeMap<&'static str, u64>,
+    /// Connections that were closed at the door and clients that were not let in, by reason.
+    pub refusals: BTreeMap<&'static str, u64>,
+    /// Clients that were banned because they connected again and again.
+    pub flapping_bans: u64,
+    /// Times that the guard had no room for an address, and forgot another one or did not count this one.
+    pub addresses_forgotten: u64,
     /// What the store counted, if there is one.
     pub store: Option<StoreCounters>,
 }
@@ -41,11 +47,18 @@ macro_rules! shard_counters {
         /// One shard's counters: written by that shard alone, read by anyone.
         #[derive(Debug, Default)]
         #[repr(align(128))]
-        pub struct ShardCounters { $(pub $name: Counter,)* pub layer_failures: NamedCounters }
+        pub struct ShardCounters { $(pub $name: Counter,)* pub layer_failures: NamedCounters, pub refusals: NamedCounters }
 
         impl ShardCounters {
             pub fn read(&self) -> Counters {
-                Counters { $($name: self.$name.get(),)* layer_failures: self.layer_failures.read(), store: None }
+                Counters {
+                    $($name: self.$name.get(),)*
+                    layer_failures: self.layer_failures.read(),
+                    refusals: self.refusals.read(),
+                    // The guard and the store are one for all shards.
+                    addresses_forgotten: 0,
+                    store: None,
+                }
             }
         }
     };
@@ -62,7 +75,8 @@ shard_counters!(
     log_lines_suppressed,
     ring_enters,
     turns,
-    store_back_pressure_episodes
+    store_back_pressure_episodes,
+    flapping_bans
 );
 
 impl Counters {
@@ -80,13 +94,20 @@ impl Counters {
             ring_enters: self.ring_enters + other.ring_enters,
             turns: self.turns + other.turns,
             store_back_pressure_episodes: self.store_back_pressure_episodes + other.store_back_pressure_episodes,
-            layer_failures: other.layer_failures.iter().fold(self.layer_failures, |mut sum, (name, count)| {
-                *sum.entry(name).or_default() += count;
-                sum
-            }),
+            layer_failures: add_named(self.layer_failures, &other.layer_failures),
+            refusals: add_named(self.refusals, &other.refusals),
+            flapping_bans: self.flapping_bans + other.flapping_bans,
+            addresses_forgotten: self.addresses_forgotten + other.addresses_forgotten,
             store: self.store.or(other.store),
         }
     }
+}
+
+fn add_named(sum: BTreeMap<&'static str, u64>, other: &BTreeMap<&'static str, u64>) -> BTreeMap<&'static str, u64> {
+    other.iter().fold(sum, |mut sum, (name, count)| {
+        *sum.entry(name).or_default() += count;
+        sum
+    })
 }
 
 /// Most names that [`NamedCounters`] counts apart; all reasons together are fewer.

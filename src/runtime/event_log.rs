@@ -3,14 +3,17 @@
 use tracing::{Level, debug, info, warn};
 
 use super::counters::Counter;
+use super::guard::Refusal;
 use crate::access::Address;
 use crate::broker::{CloseReason, Event, Millis};
 use crate::limits;
 use crate::net::layers::LayerFailure;
 
-const KINDS: usize = 9;
+const KINDS: usize = FIRST_REFUSAL + Refusal::ALL.len();
 /// Connections that end below MQTT.
 const LAYER_FAILURE: usize = 8;
+/// Connections that are closed at the door, each reason for itself.
+const FIRST_REFUSAL: usize = 9;
 const SECOND_MS: Millis = 1_000;
 
 /// One shard's log lines.
@@ -45,6 +48,13 @@ impl EventLog {
         if tracing::enabled!(Level::WARN) && self.has_room(LAYER_FAILURE, counter) {
             let address = address.map(tracing::field::display);
             warn!(shard = self.shard, address, reason = failure.name(), "connection closed: {failure}");
+        }
+    }
+
+    pub fn write_refusal(&mut self, address: Address, refusal: Refusal, now: Millis, counter: &Counter) {
+        self.advance(now);
+        if tracing::enabled!(Level::WARN) && self.has_room(FIRST_REFUSAL + refusal as usize, counter) {
+            warn!(shard = self.shard, %address, reason = refusal.name(), "connection refused");
         }
     }
 

@@ -113,6 +113,7 @@ impl ShardDriver {
     /// Closes the socket and frees its link. The core knows already, or never knew it.
     pub(super) fn close(&mut self, socket: SocketId) {
         let listener = self.links.get(socket.slot).listener();
+        self.guests.release(socket.slot);
         let mut link = self.links.set(socket.slot, Link::Free);
         if let Some(wrapped) = wrapped_mut(Some(&mut link)) {
             let farewell = wrapped.farewell();

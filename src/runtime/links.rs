@@ -4,16 +4,19 @@ use crate::access::{Address, ListenerId};
 use crate::broker::ConnectionId;
 use crate::net::Chunked;
 
+use super::guard::Guest;
 use super::wrapped::Wrapped;
 
 /// Who has come, as far as the shell finds it out.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Arrival {
     pub address: Address,
     pub listener: ListenerId,
     /// The name in its certificate, which was found valid.
     pub certificate: Option<Box<str>>,
     pub over_limit: bool,
+    /// `None` until the guard was asked, which must know the client's own address.
+    pub guest: Option<Guest>,
 }
 
 /// A socket before its home is known.

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use super::guard::BanChange;
 use super::links::Arrival;
 use super::listening::Listeners;
 use super::wrapped::Wrapped;
@@ -28,6 +29,8 @@ pub enum Mail {
     Handover(Box<Handover>),
     /// Whether a client that connects is let in.
     Verdict(ConnectionId, Box<Verdict>),
+    /// A ban has been made or lifted.
+    Ban(Box<BanChange>),
     /// The listeners that there are from now on.
     Listen(Box<Listeners>),
     /// Their sockets that are new.
@@ -93,6 +96,11 @@ impl Mailboxes {
             .map(|(index, receiver)| Inbox { index, receiver, mailboxes: mailboxes.clone() })
             .collect();
         (mailboxes, inboxes)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.boxes.len()
     }
 
     /// Says how the owner of a mailbox is woken; once, before anybody sleeps.

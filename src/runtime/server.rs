@@ -11,14 +11,17 @@ use super::admission::Admission;
 use super::attendance::Attendance;
 use super::clock::{self, Clock};
 use super::counters::{Counters, ShardCounters};
+use super::guard::{Ban, Guard, TooManyBans};
 use super::listening::{Listeners, Listening};
 use super::mailbox::{Inbox, Mail, Mailboxes};
 use super::registry::Registry;
+use super::server_handle::ServerHandle;
 use super::shard::Common;
 use super::start::{Seed, spawn};
 use super::store_host::{self, Kept};
 use super::tickets::connection_of;
 use super::{ListenAddress, ListenerConfig, RuntimeConfig, StartError, descriptors, placement};
+use crate::access::BanSubject;
 use crate::authority::scram::Scram;
 use crate::authority::{AccessConfig, Authority, Ticket, Warning};
 use crate::net::{BufferRingConfig, check_support};
@@ -98,6 +101,7 @@ impl Server {
         let common = Arc::new(Common {
             clock,
             admission: Admission::new(connections_max),
+            guard: Arc::new(Guard::new(config.guard, mailboxes.clone(), clock::seed())),
             attendance: Attendance::default(),
             mailboxes,
             counters: (0..shards).map(|_| ShardCounters::default()).collect(),
@@ -186,7 +190,28 @@ impl Server {
     pub fn counters(&self) -> Counters {
         let of_shards = self.common.counters.iter().map(ShardCounters::read);
         let store = self.storage.as_ref().map(StorageThread::counters);
-        of_shards.fold(Counters { store, ..Counters::default() }, Counters::merge)
+        let addresses_forgotten = self.common.guard.forgotten();
+        of_shards.fold(Counters { store, addresses_forgotten, ..Counters::default() }, Counters::merge)
+    }
+
+    /// A hold on it for other threads.
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle { clock: self.common.clock, guard: self.common.guard.clone(), ended: self.ended.clone() }
+    }
+
+    /// The bans in force, by kind and value.
+    pub fn bans(&self) -> Vec<Ban> {
+        self.handle().bans()
+    }
+
+    /// Bans, as [`ServerHandle::ban`] does.
+    pub fn ban(&self, ban: &Ban) -> Result<(), TooManyBans> {
+        self.handle().ban(ban)
+    }
+
+    /// Ends a ban; false if there was none in force.
+    pub fn lift_ban(&self, subject: &BanSubject) -> bool {
+        self.handle().lift_ban(subject)
     }
 
     /// A channel that carries nothing and is disconnected when the last shard has ended: nobody but a failure, which the

@@ -14,6 +14,7 @@ use super::clock::{Clock, millis};
 use super::config::{AuthenticationMethods, IdlePolicy};
 use super::counters::ShardCounters;
 use super::event_log::{EventLog, OncePerSecond};
+use super::guard::{FlappingClients, Guard, Guests};
 use super::links::{Link, Links};
 use super::listening::{Listeners, Listening};
 use super::mailbox::{Inbox, Mail, Mailboxes};
@@ -35,6 +36,7 @@ use crate::storage::BatchSender;
 pub struct Common {
     pub clock: Clock,
     pub admission: Admission,
+    pub guard: Arc<Guard>,
     pub attendance: Attendance,
     pub mailboxes: Arc<Mailboxes>,
     pub counters: Vec<ShardCounters>,
@@ -60,6 +62,8 @@ pub struct ShardDriver {
     storage: Option<BatchSender>,
     authority: Option<Authority>,
     pub(super) links: Links,
+    pub(super) guests: Guests,
+    pub(super) flapping: Option<FlappingClients>,
     /// By their ids.
     listening: Vec<Option<Arc<Listening>>>,
     /// What each of the ring's listening sockets belongs to, as long as it accepts.
@@ -115,6 +119,10 @@ impl ShardDriver {
         let mut methods = common.authentication.as_ref().map_or(Vec::new(), AuthenticationMethods::make);
         methods.extend(common.scram.methods());
         shard.set_authentication_methods(methods);
+        if let Some(users) = common.guard.users() {
+            shard.set_user_connections(Box::new(users));
+        }
+        let flapping = common.guard.flapping_clients();
         Self {
             index,
             shards,
@@ -127,6 +135,8 @@ impl ShardDriver {
             settings,
             authority: None,
             links: Links::default(),
+            guests: Guests::default(),
+            flapping,
             listening: Vec::new(),
             accepting: Vec::new(),
             log: EventLog::new(index.0),
@@ -325,6 +335,7 @@ impl ShardDriver {
                     budget -= 1;
                     self.shard.handle_verdict(connection, *verdict, self.now);
                 }
+                Mail::Ban(change) => self.handle_ban(*change),
                 Mail::Listen(listeners) => self.listen(*listeners),
                 // It would never be told to end.
                 Mail::Accept(_) if self.stopping.is_some() => {}
@@ -421,6 +432,7 @@ impl ShardDriver {
             }
         }
         while let Some(event) = self.shard.poll_event() {
+            self.guard_event(&event);
             let counter = &self.common.counters[usize::from(self.index.0)].log_lines_suppressed;
             self.log.write(&event, self.now, counter);
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use ringmq::net::{ClientCertificateFiles, ClientCertificates, TlsConfig, TlsServer, TlsWarning};
+use ringmq::net::tls::{ClientCertificateFiles, ClientCertificates, TlsConfig, TlsServer, TlsWarning};
 
 use crate::authority::{Authority, Special};
 use crate::rig::{Clock, load, year};

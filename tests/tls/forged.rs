@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use ringmq::net::{Received, TlsConfig, TlsFailure, TlsFailureReason, TlsSession};
+use ringmq::net::tls::{Received, TlsConfig, TlsFailure, TlsFailureReason, TlsSession};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ConnectionTrafficSecrets, SupportedProtocolVersion};
 
@@ -164,33 +164,158 @@ fn renegotiation_is_refused() {
 #[test]
 fn a_message_without_end_after_the_handshake_is_bounded() {
     for version in [&TLS12, &TLS13] {
-        let mut forger = Forger::new(version);
-        assert!(forger.send(HANDSHAKE, &[1, 0, 0xff, 0xff]).0.is_ok());
-        let failed = (0..100).find_map(|round| forger.send(HANDSHAKE, &[0; 1_000]).0.err().map(|error| (round, error)));
-        let (round, failure) = failed.unwrap();
-        assert_eq!(failure.reason, TlsFailureReason::Protocol);
-        assert!(round < 20, "{round} kilobytes");
+        for kind in [1, 24] {
+            for size in [[0, 0x3f, 0xff], [0, 0xff, 0xff], [0xff, 0xff, 0xff]] {
+                let mut forger = Forger::new(version);
+                let mut result = forger.send(HANDSHAKE, &[&[kind][..], &size].concat()).0;
+                let mut kilobytes = 0;
+                while result.is_ok() && kilobytes < 20 {
+                    result = forger.send(HANDSHAKE, &[0; 1_000]).0;
+                    kilobytes += 1;
+                }
+                assert_eq!(result.unwrap_err().reason, TlsFailureReason::Protocol, "{kind} {size:?}");
+            }
+        }
     }
 }
 
 #[test]
 fn what_nobody_may_send_after_the_handshake_is_refused() {
     for (version, kind, payload, alert) in [
-        (&TLS13, HANDSHAKE, &[1, 0, 0, 0][..], 50),
-        (&TLS13, HANDSHAKE, &[24, 0, 0, 1, 7], 47),
-        (&TLS13, CHANGE_CIPHER_SPEC, &[1], 10),
-        (&TLS13, 99, b"x", 50),
-        (&TLS13, ALERT, &[1, 41], 50),
-        (&TLS12, CHANGE_CIPHER_SPEC, &[1], 50),
-        (&TLS12, HANDSHAKE, &[20, 0, 0, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], 10),
+        // RFC 8446, sections 4.1.2, 4.6.3, 5 and 6.
+        (&TLS13, HANDSHAKE, &[1, 0, 0, 0][..], Some(10)),
+        (&TLS13, HANDSHAKE, &[4, 0, 0, 0], Some(10)),
+        (&TLS13, HANDSHAKE, &[24, 0, 0, 1, 7], Some(47)),
+        (&TLS13, HANDSHAKE, &[24, 0, 0, 0], Some(50)),
+        (&TLS13, HANDSHAKE, &[24, 0, 0, 1, 0, 24], Some(10)),
+        (&TLS13, HANDSHAKE, &[], Some(10)),
+        (&TLS13, CHANGE_CIPHER_SPEC, &[1], Some(10)),
+        (&TLS13, 99, b"x", Some(10)),
+        (&TLS13, 0, b"", Some(10)),
+        (&TLS13, 0, &[0; 100], Some(10)),
+        (&TLS13, ALERT, &[1, 41], None),
+        (&TLS13, ALERT, &[2, 80], None),
+        (&TLS13, ALERT, &[3, 80], Some(47)),
+        (&TLS13, ALERT, &[2], Some(50)),
+        (&TLS13, ALERT, &[1, 0, 1, 0], Some(50)),
+        (&TLS12, CHANGE_CIPHER_SPEC, &[1], Some(10)),
+        (&TLS12, 24, b"x", Some(10)),
+        (&TLS12, ALERT, &[2, 40], None),
+        (&TLS12, HANDSHAKE, &[], Some(10)),
+        (&TLS12, HANDSHAKE, &[20, 0, 0, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], Some(10)),
     ] {
         let mut forger = Forger::new(version);
         let (result, answers) = forger.send(kind, payload);
         println!("{kind} {payload:?}: {result:?} {answers:?}");
         assert!(result.is_err(), "{kind} {payload:?}");
         let told: Vec<_> = answers.iter().filter(|(kind, _)| *kind == ALERT).map(|(_, alert)| alert[1]).collect();
-        assert!(told.is_empty() || told == [alert], "{kind} {payload:?}: {told:?}");
+        assert_eq!(told, Vec::from_iter(alert), "{kind} {payload:?}");
         assert!(forger.plain.is_empty());
+    }
+}
+
+#[test]
+fn padding_is_taken_off_and_bounded() {
+    let mut forger = Forger::new(&TLS13);
+    // The type in front of the padding, whose last byte stands where the type does otherwise.
+    let padded =
+        |content: usize, padding: usize| [&vec![7; content][..], &[APPLICATION_DATA], &vec![0; padding - 1]].concat();
+    for (content, padding) in [(5, 1), (0, 9), (300, 2_000), (1, 16_383), (16_383, 1)] {
+        forger.send(0, &padded(content, padding)).0.unwrap();
+        assert_eq!(std::mem::take(&mut forger.plain), vec![7; content]);
+    }
+    for (content, padding) in [(1, 16_384), (16_384, 1)] {
+        let mut forger = Forger::new(&TLS13);
+        let (result, answers) = forger.send(0, &padded(content, padding));
+        assert_eq!(result.unwrap_err().reason, TlsFailureReason::Protocol);
+        assert_eq!(answers, [(ALERT, vec![2, 22])]);
+    }
+}
+
+#[test]
+fn the_size_of_a_record_is_bounded() {
+    for (version, overhead_max) in [(&TLS12, 2_048), (&TLS13, 256)] {
+        let mut forger = Forger::new(version);
+        forger.send(APPLICATION_DATA, &[7; 16_384]).0.unwrap();
+        assert_eq!(forger.plain, [7; 16_384]);
+        let (result, answers) = forger.send(APPLICATION_DATA, &[7; 16_385]);
+        assert_eq!(result.unwrap_err().reason, TlsFailureReason::Protocol);
+        // record_overflow.
+        assert_eq!(answers, [(ALERT, vec![2, 22])]);
+        // What is larger than any record is refused before it is decrypted.
+        for (size, alert) in [(16_384 + overhead_max, 20), (16_384 + overhead_max + 1, 22)] {
+            let mut forger = Forger::new(version);
+            let mut record = [&[APPLICATION_DATA, 3, 3][..], &(size as u16).to_be_bytes(), &vec![0; size]].concat();
+            let mut out = Vec::new();
+            forger.session.receive(&mut record, &mut out, &mut |_| panic!("plaintext")).unwrap_err();
+            assert_eq!(forger.receiving.open(&out), (ALERT, vec![2, alert]));
+        }
+    }
+}
+
+#[test]
+fn the_version_that_a_record_says_is_ignored() {
+    for version in [&TLS12, &TLS13] {
+        let mut forger = Forger::new(version);
+        let mut record = forger.sending.seal(APPLICATION_DATA, b"hello");
+        record[2] = 1;
+        let mut plain = Vec::new();
+        forger.session.receive(&mut record, &mut Vec::new(), &mut |bytes| plain.extend_from_slice(bytes)).unwrap();
+        assert_eq!(plain, b"hello");
+        // But not all of it: that is no TLS.
+        let mut record = forger.sending.seal(APPLICATION_DATA, b"hello");
+        record[1] = 2;
+        let failed = forger.session.receive(&mut record, &mut Vec::new(), &mut |_| panic!("plaintext"));
+        assert_eq!(failed.unwrap_err().reason, TlsFailureReason::Protocol);
+    }
+}
+
+#[test]
+fn what_is_not_encrypted_is_refused() {
+    for version in [&TLS12, &TLS13] {
+        for (kind, payload) in [(CHANGE_CIPHER_SPEC, &[1][..]), (ALERT, &[1, 0]), (HANDSHAKE, &[24, 0, 0, 1, 0])] {
+            let mut forger = Forger::new(version);
+            let mut record = [&[kind, 3, 3, 0, payload.len() as u8][..], payload].concat();
+            let mut out = Vec::new();
+            let failed = forger.session.receive(&mut record, &mut out, &mut |_| panic!("plaintext"));
+            println!("{kind}: {failed:?}");
+            let reason = failed.unwrap_err().reason;
+            assert!(matches!(reason, TlsFailureReason::Protocol | TlsFailureReason::BadRecord));
+            let (kind, alert) = forger.receiving.open(&out);
+            assert!(kind == ALERT && matches!(alert[..], [2, 10 | 20]), "{alert:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_goes_after_close_notify() {
+    for version in [&TLS12, &TLS13] {
+        let mut forger = Forger::new(version);
+        let mut out = Vec::new();
+        forger.session.close(&mut out);
+        assert_eq!(forger.receiving.open(&out), (ALERT, vec![1, 0]));
+        forger.send(APPLICATION_DATA, b"still open this way").0.unwrap();
+        let (result, answers) = forger.send(99, b"x");
+        assert!(result.is_err());
+        assert!(answers.is_empty());
+    }
+}
+
+#[test]
+fn many_messages_in_one_record_are_bounded() {
+    let mut forger = Forger::new(&TLS12);
+    let (result, answers) = forger.send(HANDSHAKE, &[1, 0, 0, 0].repeat(4_096));
+    assert_eq!(result.unwrap_err().reason, TlsFailureReason::Protocol);
+    assert!(answers.len() < 40, "{}", answers.len());
+}
+
+#[test]
+fn warnings_come_to_an_end() {
+    for (version, warning) in [(&TLS12, 41), (&TLS12, 90), (&TLS13, 90)] {
+        let mut forger = Forger::new(version);
+        forger.send(ALERT, &[1, warning]).0.unwrap();
+        let reason = (0..100).find_map(|_| forger.send(ALERT, &[1, warning]).0.err()).unwrap().reason;
+        assert_eq!(reason, TlsFailureReason::Protocol);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ringmq::net::{ClientCertificateFiles, ClientCertificates, Received, TlsConfig, TlsFailureReason, TlsServer};
+use ringmq::net::tls::{ClientCertificateFiles, ClientCertificates, Received, TlsConfig, TlsFailureReason, TlsServer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, Error};
 

@@ -6,6 +6,7 @@ mod files;
 mod forged;
 mod garbage;
 mod handshake;
+mod records;
 mod resumption;
 mod rig;
 mod traffic;

@@ -2,7 +2,10 @@
 //!
 //! One [`TlsServer`] belongs to a listener and is shared by all shards; [`TlsServer::accept`] makes the [`TlsSession`] of one
 //! connection. What the peer sent goes into [`TlsSession::receive`], which yields the plaintext and what must be answered;
-//! what the peer shall get goes through [`TlsSession::send`]. A session that is idle and established holds no buffer.
+//! what the peer shall get goes through [`TlsSession::send`].
+//!
+//! The TLS library does the handshake, then its state is freed: an established session has the keys of both directions and makes records
+//! itself. One that is idle holds no buffer.
 //!
 //! [`TlsServer::reload`] reads the files again: sessions that are established keep what they have, and clients can
 //! resume what they had unless what is demanded of client certificates has changed.
@@ -16,9 +19,12 @@ mod config;
 mod error;
 mod failure;
 mod files;
+mod handshake;
 mod identity;
 mod outgoing;
 mod partial;
+mod records;
+mod secrets;
 mod server;
 mod session;
 

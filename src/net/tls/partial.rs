@@ -1,15 +1,12 @@
-//! What of the received bytes the TLS library cannot take or give back yet, and where records end (RFC 8446, section 5.1).
+//! What of the received bytes cannot be taken or given back yet, and where records end (RFC 8446, section 5.1).
 
 /// Type, version and length.
-const HEADER_SIZE: usize = 5;
+pub const HEADER_SIZE: usize = 5;
 
 /// Bytes behind the header: 2^14 of plaintext and what encryption may add (RFC 5246, section 6.2.3).
 const PAYLOAD_SIZE_MAX: usize = 16_384 + 2_048;
 
-/// The largest record.
-pub const RECORD_SIZE_MAX: usize = HEADER_SIZE + PAYLOAD_SIZE_MAX;
-
-/// Records that are part of an unfinished handshake message, and at most one record that has not come whole. It holds no
+/// Records that are part of an unfinished message of the handshake, and at most one record that has not come whole. It holds no
 /// memory while it is empty.
 #[derive(Default)]
 pub struct Partial {
@@ -19,10 +16,6 @@ pub struct Partial {
 }
 
 impl Partial {
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

@@ -5,7 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use ringmq::net::{TlsConfig, TlsServer};
+use ringmq::net::tls::{TlsConfig, TlsServer};
 use rustls::client::{ClientConfig, ClientConnection, Resumption};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;

@@ -1,0 +1,136 @@
+//! The administration of a running server over HTTP: JSON below `/api/v1`, and `/health`.
+//!
+//! It has a thread of its own and talks to the server through a [`ServerHandle`], never to a shard's state. It is off unless it is
+//! configured; without a token it takes addresses of this machine only.
+
+mod answer;
+mod bans;
+mod gate;
+mod thread;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, get};
+use axum::{Json, Router, middleware};
+use tokio::sync::oneshot;
+
+use crate::authority::{AuthorityError, Warning, secret_file};
+use crate::limits;
+use crate::runtime::ServerHandle;
+use answer::Failure;
+use gate::{Gate, Token};
+
+/// Where and for whom the server is administrated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The file with the token that each request must bring (RFC 6750, section 2.1).
+    pub token_file: Option<PathBuf>,
+}
+
+/// The listener and its thread. Dropping it stops both.
+#[derive(Debug)]
+pub struct Admin {
+    address: SocketAddr,
+    /// What is not as it should be.
+    warnings: Vec<String>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why a server cannot be administrated.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    #[error(
+        "{0} can be reached from other machines: name a file with a token (admin.token_file), or listen on 127.0.0.1"
+    )]
+    TokenMissing(SocketAddr),
+    #[error(transparent)]
+    Token(#[from] AuthorityError),
+    #[error("cannot listen on {address} for the administration: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[error("the thread of the administration cannot start: {0}")]
+    Thread(io::Error),
+}
+
+impl Admin {
+    /// Listens, and answers from now on.
+    pub fn start(config: &AdminConfig, server: ServerHandle) -> Result<Self, AdminError> {
+        let mut warnings = Vec::new();
+        let token = config.token_file.as_deref().map(|path| read_token(path, &mut warnings)).transpose()?;
+        let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        match &token {
+            None if !config.listen.ip().is_loopback() => return Err(AdminError::TokenMissing(config.listen)),
+            None => warnings.push(format!(
+                "everybody on this machine may administrate the server at http://{}: name a file with a token (admin.token_file)",
+                config.listen
+            )),
+            Some(_) if !config.listen.ip().is_loopback() => warnings.push(format!(
+                "the token of the administration goes to {} in the clear: put a proxy with TLS in front of 127.0.0.1",
+                config.listen
+            )),
+            Some(_) => {}
+        }
+        let from_listen = |error| AdminError::Listen { address: config.listen, error };
+        let listener = TcpListener::bind(config.listen).map_err(from_listen)?;
+        listener.set_nonblocking(true).map_err(from_listen)?;
+        let address = listener.local_addr().map_err(from_listen)?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::start(listener, router(server, Gate::new(token)), stopped).map_err(AdminError::Thread)?;
+        Ok(Self { address, warnings, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// With the port that was chosen.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What is not as it should be.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the administration ended in a failure");
+        }
+    }
+}
+
+fn read_token(path: &Path, warnings: &mut Vec<Warning>) -> Result<Token, AuthorityError> {
+    let content = secret_file::read(path, limits::KEY_FILE_SIZE_MAX, warnings)?;
+    Token::new(&content).ok_or_else(|| {
+        let problem = format!("it has no token of at least {} visible characters", limits::ADMIN_TOKEN_SIZE_MIN);
+        AuthorityError::new(path.display(), problem, "write one such as `openssl rand -hex 32` makes")
+    })
+}
+
+fn router(server: ServerHandle, gate: Gate) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/api/v1/bans", get(bans::list).post(bans::add))
+        .route("/api/v1/bans/{kind}/{value}", delete(bans::lift))
+        .fallback(async || Failure::UNKNOWN_ROUTE)
+        .method_not_allowed_fallback(async || Failure::METHOD_NOT_ALLOWED)
+        .layer(middleware::from_fn_with_state(gate, gate::check))
+        .layer(DefaultBodyLimit::max(limits::ADMIN_BODY_SIZE_MAX))
+        .with_state(server)
+}
+
+/// Whether the server serves; anybody may ask.
+async fn health(server: axum::extract::State<ServerHandle>) -> Result<Json<serde_json::Value>, Failure> {
+    match server.is_running() {
+        true => Ok(Json(serde_json::json!({ "status": "ok" }))),
+        false => Err(Failure::ENDED),
+    }
+}
