@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use crate::access::AuthenticationMethod;
 use crate::config::Config;
-use crate::runtime::{AuthenticationMethods, Counters, RuntimeConfig, Server, ShardCount, StartError, Summary};
+use crate::runtime::{
+    AuthenticationMethods, Counters, RuntimeConfig, Server, ServerHandle, ShardCount, StartError, Summary,
+};
 
 /// A broker that runs on threads of its own inside this process. Dropping it stops it.
 ///
@@ -24,8 +26,8 @@ pub struct Broker {
 
 impl Broker {
     /// Starts with a whole configuration, such as one from [`Config::from_toml`]: unless that says otherwise, a store in
-    /// `./ringmq-data` is part of it. Its `log` is for the command line and
-    /// not looked at here. Must not be called from inside a glommio executor.
+    /// `./ringmq-data` is part of it. Its `log` and its administration are for the command
+    /// line and not looked at here. Must not be called from inside a glommio executor.
     pub fn start(config: Config) -> Result<Self, StartError> {
         Server::start(config.runtime).map(|server| Self { server })
     }
@@ -53,6 +55,11 @@ impl Broker {
     /// What it has counted since it started, over all shards.
     pub fn counters(&self) -> Counters {
         self.server.counters()
+    }
+
+    /// A hold on it for other threads: to ban clients, or to have it administrated ([`Admin`](crate::admin::Admin)).
+    pub fn handle(&self) -> ServerHandle {
+        self.server.handle()
     }
 
     /// Says goodbye to all clients and returns when every thread has ended, after the configured time at the latest.

@@ -79,8 +79,11 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
         "net" => &[],
         "storage" => &["broker", "routing", "store"],
         "authority" => &["access", "codec::ReasonCode", "codec::topic"],
+        "admin" => &["access", "authority::AuthorityError", "authority::Warning", "authority::secret_file", "runtime"],
         "runtime" => &["access", "authority", "broker", "connection::Output", "routing", "net", "storage", "store"],
-        "config" => &["access", "authority", "broker", "codec::Qos", "net", "routing::Strategy", "runtime", "storage"],
+        "config" => {
+            &["access", "admin", "authority", "broker", "codec::Qos", "net", "routing::Strategy", "runtime", "storage"]
+        }
         "embedded" => &["access", "config", "runtime"],
         // The commands, with the clients `pub` and `sub` that speak MQTT by the same codec.
         "cli" | "main" => &["authority", "cli", "codec", "config", "runtime", "storage", "store"],

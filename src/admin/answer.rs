@@ -31,6 +31,8 @@ impl Failure {
     );
     pub const CROSS_SITE: Self =
         Self::new(StatusCode::FORBIDDEN, "cross-site", "a page of another site has sent this request");
+    pub const TOO_LARGE: Self =
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is larger than any that is of use here");
     pub const NO_SUCH_BAN: Self = Self::new(StatusCode::NOT_FOUND, "no-such-ban", "there is no such ban in force");
 
     const fn new(status: StatusCode, reason: &'static str, message: &'static str) -> Self {

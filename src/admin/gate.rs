@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::answer::Failure;
-use crate::limits::ADMIN_TOKEN_SIZE_MIN;
+use crate::limits::{ADMIN_BODY_SIZE_MAX, ADMIN_TOKEN_SIZE_MIN};
 
 /// A secret that each request must bring; it is never shown.
 pub struct Token(Zeroizing<Vec<u8>>);
@@ -59,6 +59,10 @@ impl Gate {
         });
         if !is_of_this_site || text(&SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none")) {
             return Err(Failure::CROSS_SITE);
+        }
+        let size = text(&header::CONTENT_LENGTH).and_then(|size| size.parse::<usize>().ok());
+        if size.is_some_and(|size| size > ADMIN_BODY_SIZE_MAX) {
+            return Err(Failure::TOO_LARGE);
         }
         match &self.token {
             None if !is_this_machine(host) => Err(Failure::WRONG_HOST),

@@ -58,6 +58,16 @@ pub enum AdminError {
     Thread(io::Error),
 }
 
+impl AdminError {
+    /// The exit status for a command line: 2 for a mistake in the configuration, 1 for the environment.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::TokenMissing(_) | Self::Token(_) => 2,
+            Self::Listen { .. } | Self::Thread(_) => 1,
+        }
+    }
+}
+
 impl Admin {
     /// Listens, and answers from now on.
     pub fn start(config: &AdminConfig, server: ServerHandle) -> Result<Self, AdminError> {

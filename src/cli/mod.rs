@@ -8,6 +8,7 @@ mod check_config;
 mod client;
 mod client_options;
 mod convert;
+mod ctl;
 mod format;
 mod logging;
 mod passwd;
@@ -49,6 +50,8 @@ enum Command {
     CheckConfig(check_config::CheckConfigOptions),
     /// Make a configuration of a mosquitto.conf, and say what has no equivalent
     Convert(convert::ConvertOptions),
+    /// Administrate a running broker
+    Ctl(ctl::CtlOptions),
     /// Look into a data directory that no broker uses
     Store(store::StoreOptions),
     /// Write a file with the passwords of users; the flags are those of mosquitto_passwd
@@ -69,6 +72,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(options)) => serve::run(&options),
         Some(Command::CheckConfig(options)) => check_config::run(&options),
         Some(Command::Convert(options)) => convert::run(&options),
+        Some(Command::Ctl(options)) => ctl::run(&options),
         Some(Command::Store(options)) => store::run(&options),
         Some(Command::Passwd(options)) => passwd::run(options),
         Some(Command::Publish(options)) => publish::run(&options),

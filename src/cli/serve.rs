@@ -7,6 +7,7 @@ use clap::Args;
 use crossbeam_channel::select;
 
 use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging, sources};
+use crate::admin::Admin;
 use crate::config::Loaded;
 use crate::runtime::Server;
 use crate::runtime::signals::{self, Request};
@@ -79,6 +80,7 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             return ExitCode::from(EXIT_ENVIRONMENT);
         }
     };
+    let admin = loaded.config.admin();
     let mut server = match Server::start(loaded.config.runtime) {
         Ok(server) => server,
         Err(error) => {
@@ -86,7 +88,18 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             return ExitCode::from(error.exit_code());
         }
     };
+    let admin = match admin.map(|config| Admin::start(&config, server.handle())).transpose() {
+        Ok(admin) => admin,
+        Err(error) => {
+            eprintln!("ringmq: {error}");
+            return ExitCode::from(error.exit_code());
+        }
+    };
     announce(&server);
+    if let Some(admin) = &admin {
+        admin.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+        tracing::info!("administration at http://{}", admin.address());
+    }
     let code = loop {
         select! {
             recv(signals) -> request => match request {
@@ -103,6 +116,7 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             }
         }
     };
+    drop(admin);
     server.stop();
     tracing::info!("stopped");
     code

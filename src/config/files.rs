@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::error::Mistake;
+use super::error::{Mistake, Origin};
 use super::load::Loaded;
 use super::value::{Problem, Value, show_list, show_text};
+use crate::admin::AdminConfig;
 use crate::net::tls::CertificateFiles;
 use crate::runtime::ListenerConfig;
 
@@ -25,6 +26,14 @@ pub fn check_files(loaded: &Loaded) -> Vec<Mistake> {
                 mistakes.push(Mistake::new(key, origin, problem));
             }
         }
+    }
+    if let Some(AdminConfig { token_file: Some(path), .. }) = loaded.config.admin()
+        && let Err(problem) = check_file(&path)
+    {
+        let key = "admin.token_file";
+        let origin = loaded.origins.get(key).cloned().unwrap_or(Origin::Default);
+        let problem = Problem::new(problem, "name a file that this user may read");
+        mistakes.push(Mistake::new(key.to_owned(), origin, problem));
     }
     mistakes
 }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::Config;
+use super::guard::GUARD_KEYS;
 use super::listener::ListenerSettings;
 use super::listener_keys::LISTENER_KEYS;
 use super::server_keys::SERVER_KEYS;
@@ -71,7 +72,12 @@ pub fn keys() -> impl Iterator<Item = ConfigKey> {
     // Keys without a section go first: below a section they would belong to it.
     let (first, rest) = SERVER_KEYS.split_at(SERVER_KEYS.iter().take_while(|key| !key.name.contains('.')).count());
     let defaults = LISTENER_KEYS.iter().filter(|key| key.name.contains('.')).map(ConfigKey::Listeners);
-    first.iter().map(ConfigKey::Server).chain(defaults).chain(rest.iter().map(ConfigKey::Server))
+    first
+        .iter()
+        .map(ConfigKey::Server)
+        .chain(defaults)
+        .chain(GUARD_KEYS.iter().map(ConfigKey::Server))
+        .chain(rest.iter().map(ConfigKey::Server))
 }
 
 /// The keys of a listener's own table.
@@ -97,8 +103,13 @@ pub fn suggestion(name: &str, names: impl Iterator<Item = &'static str>) -> Opti
     let bare = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
     let alike = strsim::normalized_damerau_levenshtein;
     let likeness = |key: &'static str| alike(name, key).max(alike(&bare(name), &bare(key)));
-    let (best, likeness) = names.map(|key| (key, likeness(key))).max_by(|left, right| left.1.total_cmp(&right.1))?;
-    (likeness >= 0.7).then_some(best)
+    // Of two that are equally like it by their last parts, that which is like it as a whole.
+    let order = |key: &&'static str| (likeness(key), alike(name, key));
+    let best = names.max_by(|left, right| {
+        let (left, right) = (order(left), order(right));
+        left.0.total_cmp(&right.0).then(left.1.total_cmp(&right.1))
+    })?;
+    (likeness(best) >= 0.7).then_some(best)
 }
 
 /// Beyond any use, and far from any overflow.

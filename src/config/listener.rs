@@ -223,7 +223,7 @@ impl TlsSettings {
 }
 
 impl RateSettings {
-    fn to_rate(self) -> Option<Rate> {
+    pub fn to_rate(self) -> Option<Rate> {
         self.per_second.map(|per_second| Rate { per_second, burst: self.burst.unwrap_or(per_second) })
     }
 

@@ -5,6 +5,7 @@
 
 mod error;
 mod files;
+mod guard;
 pub mod keys;
 mod listen;
 mod listener;
@@ -27,11 +28,13 @@ mod written;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use crate::admin::AdminConfig;
 use crate::broker::Settings;
 use crate::runtime::RuntimeConfig;
 
 pub use error::{ConfigError, Mistake, Origin};
 pub use files::check_files;
+use guard::{AdminSettings, GuardSettings};
 use listen::Endpoint;
 pub use listener::ListenerSettings;
 pub use load::{Loaded, Origins, Sources, load};
@@ -45,6 +48,9 @@ pub struct Config {
     pub log: LogConfig,
     /// What the sections `[tls]`, `[websocket]`, `[access]` and `[quotas]` say for all listeners; it is in `runtime.listeners` already.
     listener_defaults: ListenerSettings,
+    /// What `[guard]` says; it is in `runtime.guard` already.
+    guard: GuardSettings,
+    admin: AdminSettings,
 }
 
 impl Default for Config {
@@ -58,6 +64,8 @@ impl Default for Config {
             runtime: RuntimeConfig { listeners, settings, ..RuntimeConfig::default() },
             log: LogConfig::default(),
             listener_defaults: ListenerSettings::default(),
+            guard: GuardSettings::default(),
+            admin: AdminSettings::default(),
         }
     }
 }
@@ -67,6 +75,11 @@ impl Config {
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let sources = Sources { file: Some(("configuration".into(), text.to_owned())), ..Sources::default() };
         load(&sources).map(|loaded| loaded.config)
+    }
+
+    /// Where and for whom the server is administrated, if it is.
+    pub fn admin(&self) -> Option<AdminConfig> {
+        self.admin.to_config()
     }
 }
 

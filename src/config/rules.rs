@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::value::{Problem, show_size};
+use crate::admin::AdminConfig;
 use crate::broker::Settings;
 use crate::limits;
 use crate::runtime::ShardCount;
@@ -60,6 +61,17 @@ pub fn check_together(config: &Config) -> Vec<([&'static str; 2], Problem)> {
             Problem::new(
                 format!("{} CPUs are named for {shards} shards", cpus.len()),
                 "name one CPU for each shard, or leave one of the two on its default",
+            ),
+        ));
+    }
+    if let Some(AdminConfig { listen, token_file: None }) = config.admin()
+        && !listen.ip().is_loopback()
+    {
+        problems.push((
+            ["admin.listen", "admin.token_file"],
+            Problem::new(
+                format!("{listen} can be reached from other machines, and nothing says who may administrate"),
+                "name a file with a token in token_file, or listen on 127.0.0.1",
             ),
         ));
     }

@@ -1,5 +1,6 @@
 //! A whole server, and those whom it does not let in.
 
+mod admin;
 mod bans;
 mod client;
 mod door;

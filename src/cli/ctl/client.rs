@@ -1,0 +1,156 @@
+//! Requests to a server's administration.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use ureq::http::{Response, Uri};
+use ureq::{Agent, Body};
+use zeroize::Zeroizing;
+
+use crate::limits::{ADMIN_REQUEST_TIME_MAX_MS, KEY_FILE_SIZE_MAX};
+
+/// Bytes of an answer: all bans that there can be.
+const ANSWER_SIZE_MAX: u64 = 256 << 20;
+
+pub struct Client {
+    agent: Agent,
+    url: String,
+    token: Option<Zeroizing<String>>,
+}
+
+#[derive(Debug)]
+pub enum Failure {
+    /// What was asked for cannot be.
+    Usage(String),
+    TokenFile(PathBuf, String),
+    /// No answer.
+    Unreachable(String, String),
+    /// The server has refused: the status and its message.
+    Refused(u16, String),
+    /// The answer cannot be understood.
+    Answer(String),
+}
+
+impl Client {
+    pub fn new(url: &str, token_file: Option<&Path>) -> Result<Self, Failure> {
+        let is_http = url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some());
+        if !is_http {
+            return Err(Failure::Usage(format!("{url:?} is no URL with http://")));
+        }
+        let token = token_file.map(|path| {
+            let of_file = |problem: String| Failure::TokenFile(path.to_owned(), problem);
+            let size = std::fs::metadata(path).map_err(|error| of_file(error.to_string()))?.len();
+            if size > KEY_FILE_SIZE_MAX {
+                return Err(of_file("it is too large".into()));
+            }
+            let content = std::fs::read_to_string(path).map_err(|error| of_file(error.to_string()))?;
+            Ok(Zeroizing::new(format!("Bearer {}", Zeroizing::new(content).trim())))
+        });
+        let agent = Agent::config_builder()
+            .timeout_global(Some(Duration::from_millis(ADMIN_REQUEST_TIME_MAX_MS)))
+            .http_status_as_error(false)
+            // A redirection would send the token to whoever is named there, and so would the environment's proxy.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent(concat!("ringmq/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .into();
+        Ok(Self { agent, url: url.trim_end_matches('/').to_owned(), token: token.transpose()? })
+    }
+
+    pub fn get(&self, path: &str) -> Result<Json, Failure> {
+        let mut request = self.agent.get(self.to(path));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", token.as_str());
+        }
+        self.understand(request.call())
+    }
+
+    pub fn delete(&self, path: &str) -> Result<Json, Failure> {
+        let mut request = self.agent.delete(self.to(path));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", token.as_str());
+        }
+        self.understand(request.call())
+    }
+
+    pub fn post(&self, path: &str, body: &Json) -> Result<Json, Failure> {
+        let mut request = self.agent.post(self.to(path));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", token.as_str());
+        }
+        self.understand(request.send_json(body))
+    }
+
+    fn to(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    fn understand(&self, response: Result<Response<Body>, ureq::Error>) -> Result<Json, Failure> {
+        let mut response = response.map_err(|error| Failure::Unreachable(self.url.clone(), error.to_string()))?;
+        let status = response.status();
+        let body = response.body_mut().with_config().limit(ANSWER_SIZE_MAX).read_to_vec();
+        let body = body.map_err(|error| Failure::Answer(error.to_string()))?;
+        if status.is_success() && body.is_empty() {
+            return Ok(Json::Null);
+        }
+        let body = serde_json::from_slice::<Json>(&body);
+        if status.is_success() {
+            return body.map_err(|error| Failure::Answer(error.to_string()));
+        }
+        let message = body.ok().and_then(|body| Some(body.get("message")?.as_str()?.to_owned()));
+        Err(Failure::Refused(status.as_u16(), message.unwrap_or_else(|| "it does not say why".into())))
+    }
+}
+
+/// A segment of a URL's path (RFC 3986, section 3.3).
+pub fn encoded(segment: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    segment.bytes().map(encode).collect()
+}
+
+impl Failure {
+    /// Whether the command line is to blame.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Usage(_) | Self::TokenFile(..) | Self::Refused(400, _))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(problem) => out.write_str(problem),
+            Self::TokenFile(path, problem) => write!(out, "{}: {problem}", path.display()),
+            Self::Unreachable(url, problem) => {
+                write!(out, "no answer from {url}: {problem}: is admin.listen set, and --url the same?")
+            }
+            Self::Refused(status, message) => write!(out, "the server refuses ({status}): {message}"),
+            Self::Answer(problem) => write!(out, "the server's answer cannot be understood: {problem}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_has_nothing_that_a_path_means() {
+        assert_eq!(encoded("10.0.0.0/8"), "10%2E0%2E0%2E0%2F8");
+        assert_eq!(encoded("a b?#%ü.."), "a%20b%3F%23%25%C3%BC%2E%2E");
+    }
+
+    #[test]
+    fn only_http_is_spoken() {
+        for url in ["https://127.0.0.1:1", "127.0.0.1:18830", "http://", "x"] {
+            assert!(matches!(Client::new(url, None), Err(Failure::Usage(_))), "{url}");
+        }
+        assert!(Client::new("http://127.0.0.1:18830/", None).is_ok());
+    }
+}
