@@ -13,9 +13,11 @@ use crate::limits::BANS_MAX;
 /// Names that are banned, each with the time when that ends.
 #[derive(Debug)]
 pub(super) struct Bans {
-    client_ids: HashMap<Box<str>, Millis, FixedState>,
-    user_names: HashMap<Box<str>, Millis, FixedState>,
+    client_ids: Names,
+    user_names: Names,
 }
+
+type Names = HashMap<Box<str>, Millis, FixedState>;
 
 impl Bans {
     pub fn new(hash_seed: u64) -> Self {
@@ -23,10 +25,7 @@ impl Bans {
         Self { client_ids: empty(), user_names: empty() }
     }
 
-    fn names_mut<'a>(
-        &mut self,
-        subject: &'a BanSubject,
-    ) -> Option<(&mut HashMap<Box<str>, Millis, FixedState>, &'a str)> {
+    fn names_mut<'a>(&mut self, subject: &'a BanSubject) -> Option<(&mut Names, &'a str)> {
         match subject {
             BanSubject::Address(_) => None,
             BanSubject::ClientId(name) => Some((&mut self.client_ids, name)),

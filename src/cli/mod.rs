@@ -1,6 +1,6 @@
 //! The command line: what can be said there, and who does it.
 //!
-//! `serve` (also without a command) runs the broker, `check-config` reads a configuration, `convert` makes one of
+//! `ctl` administrates a running broker. `serve` (also without a command) runs the broker, `check-config` reads a configuration, `convert` makes one of
 //! mosquitto's, `passwd` writes password files, `store` looks into a data directory, `pub` and `sub` are clients with the
 //! flags of mosquitto_pub and mosquitto_sub.
 

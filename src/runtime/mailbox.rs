@@ -98,8 +98,8 @@ impl Mailboxes {
         (mailboxes, inboxes)
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
+    /// How many shards have one.
+    pub fn shards(&self) -> usize {
         self.boxes.len()
     }
 

@@ -155,7 +155,7 @@ impl Guard {
 
     /// With the lock of the bans held, so that all shards hear of changes in their order.
     fn tell(&self, change: &BanChange) {
-        for shard in 0..self.mailboxes.len() {
+        for shard in 0..self.mailboxes.shards() {
             self.mailboxes.push_and_wake(shard, Mail::Ban(Box::new(change.clone())));
         }
     }
