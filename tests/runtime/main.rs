@@ -3,6 +3,7 @@
 mod authentication;
 mod client;
 mod mailbox;
+mod pause;
 mod ring;
 mod server;
 mod storage;

@@ -11,10 +11,10 @@ use bytes::Bytes;
 use ringmq::net::{BufferRingConfig, Completion, SendParts, SocketId, SocketRing, bind_shared};
 
 /// No wait in these tests is longer, unless something is lost.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A ring that listens on a free port.
-fn ring(count: u16, size: u32) -> (SocketRing, SocketAddr) {
+pub fn ring(count: u16, size: u32) -> (SocketRing, SocketAddr) {
     let mut ring = SocketRing::new(BufferRingConfig { count, size }).unwrap();
     let listener = bind_shared("127.0.0.1:0".parse().unwrap(), 1).unwrap();
     listener.listen().unwrap();
@@ -25,13 +25,13 @@ fn ring(count: u16, size: u32) -> (SocketRing, SocketAddr) {
 }
 
 /// Waits for a completion, at most for about so many milliseconds.
-fn wait(ring: &mut SocketRing, ms: u64) {
+pub fn wait(ring: &mut SocketRing, ms: u64) {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     let now = START.elapsed().as_millis() as u64;
     ring.wait(now, now + ms).unwrap();
 }
 
-fn next(ring: &mut SocketRing) -> Completion {
+pub fn next(ring: &mut SocketRing) -> Completion {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(completion) = ring.next_completion() {
@@ -42,7 +42,7 @@ fn next(ring: &mut SocketRing) -> Completion {
     }
 }
 
-fn accept(ring: &mut SocketRing) -> SocketId {
+pub fn accept(ring: &mut SocketRing) -> SocketId {
     match next(ring) {
         Completion::Accepted { socket, .. } => ring.attach(socket),
         other => panic!("{other:?} instead of a connection"),
@@ -91,7 +91,7 @@ fn send_waiting(ring: &mut SocketRing, socket: SocketId, waiting: &mut HashMap<S
     }
 }
 
-fn pattern(len: usize, start: usize) -> Vec<u8> {
+pub fn pattern(len: usize, start: usize) -> Vec<u8> {
     (start..start + len).map(|position| (position * 31 % 251) as u8).collect()
 }
 

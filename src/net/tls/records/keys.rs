@@ -129,7 +129,8 @@ impl Keys {
         let content_size = out.len().checked_sub(content).ok_or(Unspecified)?;
         let payload_size = (content + content_size + TAG_SIZE).checked_sub(start + HEADER_SIZE).ok_or(Unspecified)?;
         let authenticated = self.authenticated(visible_kind, content_size, payload_size)?;
-        let (prefix, plain) = out.get_mut(start..).ok_or(Unspecified)?.split_at_mut(content - start);
+        let record = out.get_mut(start..).ok_or(Unspecified)?;
+        let (prefix, plain) = record.split_at_mut_checked(self.prefix_size()).ok_or(Unspecified)?;
         let (header, explicit) = prefix.split_first_chunk_mut().ok_or(Unspecified)?;
         *header = header_of(visible_kind, payload_size)?;
         if !explicit.is_empty() {
