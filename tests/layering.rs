@@ -86,7 +86,7 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
         }
         "embedded" => &["access", "config", "runtime"],
         // The commands, with the clients `pub` and `sub` that speak MQTT by the same codec.
-        "cli" | "main" => &["authority", "cli", "codec", "config", "runtime", "storage", "store"],
+        "cli" | "main" => &["admin", "authority", "cli", "codec", "config", "runtime", "storage", "store"],
         "lib" => &[],
         _ => return None,
     };

@@ -189,8 +189,8 @@ mod tests {
             reason: reason.into(),
         };
         let bans = [ban("address", "10.0.0.0/8", None, ""), ban("client_id", "a\u{1b}[2J", Some(299), "flapping")];
-        let expected = "KIND       VALUE        LEFT    REASON\n\
-                        address    10.0.0.0/8   -\n\
+        let expected = "KIND       VALUE       LEFT    REASON\n\
+                        address    10.0.0.0/8  -\n\
                         client-id  a\\u{1b}[2J  4m 59s  flapping\n";
         assert_eq!(table(&bans), expected);
     }

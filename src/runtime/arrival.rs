@@ -25,20 +25,15 @@ const HANDSHAKE_READ_SIZE: usize = 4_096;
 impl ShardDriver {
     pub(super) fn handle_accepted(&mut self, number: usize, socket: OwnedFd) {
         let Some(listening) = self.accepting(number).filter(|_| self.stopping.is_none()) else { return };
+        let address = peer_address(&socket);
+        let is_known = address.is_some_and(|address| is_final(&listening, address, false));
+        let guest = address.filter(|_| is_known).map(|address| self.common.guard.enter(address, self.now)).transpose();
         self.counters().accepts.add(1);
-        let address = match socket2::SockRef::from(&socket).peer_addr() {
-            Ok(address) if address.is_unix() => Address::Local,
-            Ok(address) => match address.as_socket() {
-                Some(address) => Address::Ip(address),
-                None => return,
-            },
-            // The peer is gone already.
-            Err(_) => return,
-        };
-        let guest = match is_final(&listening, address, false).then(|| self.common.guard.enter(address, self.now)) {
-            Some(Err(refusal)) => return self.turn_away(&socket, address, refusal),
-            Some(Ok(guest)) => Some(guest),
-            None => None,
+        // Without an address the peer is gone already.
+        let Some(address) = address else { return };
+        let guest = match guest {
+            Ok(guest) => guest,
+            Err(refusal) => return self.turn_away(&socket, address, refusal),
         };
         let verdict = self.common.admission.admit();
         let has_room = listening.enter();
@@ -250,6 +245,13 @@ impl ShardDriver {
         self.links.set(socket.slot, link);
         self.guests.set(socket.slot, guest.unwrap_or_default());
         connection
+    }
+}
+
+fn peer_address(socket: &OwnedFd) -> Option<Address> {
+    match socket2::SockRef::from(socket).peer_addr().ok()? {
+        address if address.is_unix() => Some(Address::Local),
+        address => address.as_socket().map(Address::Ip),
     }
 }
 

@@ -3,8 +3,6 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use tracing::{info, warn};
-
 use super::guard::{Ban, BanChange, Refusal};
 use super::links::Link;
 use super::listening::Listening;
@@ -106,15 +104,11 @@ impl ShardDriver {
             flapping.connects,
             flapping.window.as_secs_f32()
         );
-        let subject = BanSubject::ClientId(client_id.into());
-        let shard = self.index.0;
-        match self.common.guard.ban(&Ban { subject, left: Some(flapping.ban), reason }, self.now) {
-            Ok(()) => {
-                self.counters().flapping_bans.add(1);
-                info!(shard, client_id, %address, ban_s = flapping.ban.as_secs(), "client banned, it connects too often");
-            }
-            Err(error) => warn!(shard, client_id, %address, "flapping client not banned: {error}"),
-        }
+        let ban = Ban { subject: BanSubject::ClientId(client_id.into()), left: Some(flapping.ban), reason };
+        let made = self.common.guard.ban(&ban, self.now);
+        let counters = &self.common.counters[usize::from(self.index.0)];
+        counters.flapping_bans.add(u64::from(made.is_ok()));
+        self.log.write_flapping(&ban, address, made, self.now, &counters.log_lines_suppressed);
     }
 
     fn count_refusal(&mut self, address: Address, refusal: Refusal) {

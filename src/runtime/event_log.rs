@@ -3,17 +3,19 @@
 use tracing::{Level, debug, info, warn};
 
 use super::counters::Counter;
-use super::guard::Refusal;
+use super::guard::{Ban, Refusal, TooManyBans};
 use crate::access::Address;
 use crate::broker::{CloseReason, Event, Millis};
 use crate::limits;
 use crate::net::layers::LayerFailure;
 
-const KINDS: usize = FIRST_REFUSAL + Refusal::ALL.len();
+const KINDS: usize = FLAPPING + 1;
 /// Connections that end below MQTT.
 const LAYER_FAILURE: usize = 8;
 /// Connections that are closed at the door, each reason for itself.
 const FIRST_REFUSAL: usize = 9;
+/// Clients that connect again and again.
+const FLAPPING: usize = FIRST_REFUSAL + Refusal::ALL.len();
 const SECOND_MS: Millis = 1_000;
 
 /// One shard's log lines.
@@ -55,6 +57,24 @@ impl EventLog {
         self.advance(now);
         if tracing::enabled!(Level::WARN) && self.has_room(FIRST_REFUSAL + refusal as usize, counter) {
             warn!(shard = self.shard, %address, reason = refusal.name(), "connection refused");
+        }
+    }
+
+    pub fn write_flapping(
+        &mut self,
+        ban: &Ban,
+        address: Address,
+        made: Result<(), TooManyBans>,
+        now: Millis,
+        counter: &Counter,
+    ) {
+        self.advance(now);
+        if tracing::enabled!(Level::WARN) && self.has_room(FLAPPING, counter) {
+            let ban_s = ban.left.map(|left| left.as_secs());
+            match made {
+                Ok(()) => warn!(shard = self.shard, %address, ban_s, "{} banned, it connects too often", ban.subject),
+                Err(error) => warn!(shard = self.shard, %address, "{} flaps and is not banned: {error}", ban.subject),
+            }
         }
     }
 

@@ -49,9 +49,10 @@ fn an_address_has_no_more_connections_than_it_may() {
 #[test]
 fn a_connection_that_says_nothing_counts_and_is_released() {
     let guard = GuardConfig { connections_per_address_max: Some(1), ..GuardConfig::default() };
-    let (_server, address) = start(3, listener(), guard);
+    let (server, address) = start(3, listener(), guard);
     let silent = Client::open(address);
-    eventually("it counts", || Client::connect(address, "a").1 == Closed);
+    eventually("it is accepted", || server.counters().accepts == 1);
+    assert_eq!(Client::connect(address, "a").1, Closed);
     drop(silent);
     eventually("it counts no more", || Client::connect(address, "b").1 == ConnAck(0));
 }
