@@ -196,7 +196,7 @@ impl Server {
 
     /// A hold on it for other threads.
     pub fn handle(&self) -> ServerHandle {
-        ServerHandle { clock: self.common.clock, guard: self.common.guard.clone(), ended: self.ended.clone() }
+        ServerHandle { common: self.common.clone(), ended: self.ended.clone() }
     }
 
     /// The bans in force, by kind and value.

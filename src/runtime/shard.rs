@@ -340,6 +340,10 @@ impl ShardDriver {
                 // It would never be told to end.
                 Mail::Accept(_) if self.stopping.is_some() => {}
                 Mail::Accept(sockets) => self.accept_from(sockets),
+                Mail::Question(question) => {
+                    budget -= 1;
+                    question.answer(self);
+                }
                 Mail::Report(report) => {
                     budget -= 1;
                     self.shard.handle_report(report, self.now);
