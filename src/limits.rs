@@ -363,6 +363,19 @@ pub const ADMIN_BODY_SIZE_MAX: usize = 512 * 1024;
 /// Characters of the token for it, at least: 64 bits in hexadecimal.
 pub const ADMIN_TOKEN_SIZE_MIN: usize = 16;
 
+/// Sessions that one question to a shard looks at: a fraction of a millisecond of its turn.
+pub const INSPECTED_SESSIONS_MAX: u32 = 4_096;
+
+/// Questions for one page of a list: it ends short after a million entries that nobody wanted, and the next one goes on.
+pub const QUESTIONS_PER_PAGE_MAX: usize = 256;
+
+/// Entries of one page of a list.
+pub const PAGE_ENTRIES_MAX: usize = 1_000;
+pub const PAGE_ENTRIES_DEFAULT: usize = 100;
+
+/// Subscriptions that are shown with their client; the list of subscriptions has all.
+pub const INSPECTED_SUBSCRIPTIONS_MAX: usize = 100;
+
 /// Addresses that the guard knows at a time: 40 MB, if there are as many.
 pub const GUARD_ADDRESSES_MAX_DEFAULT: usize = 1 << 20;
 

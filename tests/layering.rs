@@ -79,7 +79,15 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
         "net" => &[],
         "storage" => &["broker", "routing", "store"],
         "authority" => &["access", "codec::ReasonCode", "codec::topic"],
-        "admin" => &["access", "authority::AuthorityError", "authority::Warning", "authority::secret_file", "runtime"],
+        "admin" => &[
+            "access",
+            "authority::AuthorityError",
+            "authority::Warning",
+            "authority::secret_file",
+            "broker",
+            "codec",
+            "runtime",
+        ],
         "runtime" => &["access", "authority", "broker", "connection::Output", "routing", "net", "storage", "store"],
         "config" => {
             &["access", "admin", "authority", "broker", "codec::Qos", "net", "routing::Strategy", "runtime", "storage"]

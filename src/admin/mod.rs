@@ -5,7 +5,10 @@
 
 mod answer;
 mod bans;
+mod clients;
 mod gate;
+mod query;
+mod subscriptions;
 mod thread;
 
 use std::io;
@@ -130,6 +133,8 @@ fn router(server: ServerHandle, gate: Gate) -> Router {
         .route("/health", get(health))
         .route("/api/v1/bans", get(bans::list).post(bans::add))
         .route("/api/v1/bans/{kind}/{value}", delete(bans::lift))
+        .route("/api/v1/clients", get(clients::list))
+        .route("/api/v1/clients/{id}", get(clients::show).delete(clients::disconnect))
         .fallback(async || Failure::UNKNOWN_ROUTE)
         .method_not_allowed_fallback(async || Failure::METHOD_NOT_ALLOWED)
         .layer(middleware::from_fn_with_state(gate, gate::check))

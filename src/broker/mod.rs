@@ -14,11 +14,13 @@ mod close;
 mod connect;
 pub mod counters;
 mod deliver;
+mod drops;
 mod durability;
 pub mod event;
 pub mod gate;
 mod hold;
 mod home;
+pub mod inspect;
 mod keep;
 mod login;
 pub mod message;
@@ -61,6 +63,7 @@ use crate::routing::table::Table;
 use crate::routing::{Matches, RetainedTree, SessionKey, ShardIndex, TopicIndex};
 use crate::session::Session;
 use ban::Bans;
+use drops::Drops;
 use durability::Durability;
 use permissions::Listener;
 use publication::Templates;
@@ -73,7 +76,7 @@ pub use batch::{Batch, StoreOp};
 pub use counters::Counters;
 pub use event::{CloseReason, DropReason, Event};
 pub use gate::Gate;
-pub use home::{Home, home_of};
+pub use home::{Home, home_of, home_of_client};
 pub use message::Message;
 pub use peer_message::PeerMessage;
 pub use recovered::{Recovered, RecoveredSession};
@@ -186,6 +189,7 @@ pub struct Shard {
     unanswerable: Vec<ConnectionId>,
     events: VecDeque<Event>,
     counters: Counters,
+    drops: Drops,
     held_bytes: usize,
     retained_bytes: usize,
 
@@ -207,6 +211,7 @@ impl Shard {
         Self {
             index: TopicIndex::new(own, shards, settings.hash_seed),
             bans: Bans::new(settings.hash_seed),
+            drops: Drops::new(settings.hash_seed),
             settings,
             own,
             shards,
@@ -278,7 +283,7 @@ impl Shard {
                 continue;
             }
             connection.sending = true;
-            connection.sending_len = connection.output.len();
+            connection.sending_len = u32::try_from(connection.output.len()).unwrap_or(u32::MAX);
             let output = std::mem::take(&mut connection.output);
             return Some(Transmit { connection: id, transport: connection.transport, output });
         }
@@ -428,7 +433,9 @@ impl Shard {
     /// Counts a message that `session` does not get, and reports the first one for each reason.
     fn count_drop(&mut self, session: Option<SessionKey>, reason: DropReason) {
         self.counters.dropped[reason as usize] += 1;
-        let Some(session) = session.and_then(|key| self.sessions.get_mut(key.0)) else { return };
+        let Some(key) = session else { return };
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        self.drops.count(key, reason);
         if session.first_drop(reason) {
             let client_id = session.client_id.to_string();
             self.event(Event::Dropped { client_id, reason });

@@ -134,7 +134,7 @@ impl TopicIndex {
     }
 
     /// What a session asked for with this filter, in a group if `share` names one.
-    pub fn subscription(&mut self, share: Option<&str>, filter: &str, session: SessionKey) -> Option<Subscription> {
+    pub fn subscription(&self, share: Option<&str>, filter: &str, session: SessionKey) -> Option<Subscription> {
         let of =
             |members: &[Member], position: Option<usize>| members.get(position?).map(|(_, subscription)| *subscription);
         match share {
@@ -142,7 +142,10 @@ impl TopicIndex {
                 let members = &self.groups.get(self.groups.find(share, filter)?).members;
                 of(members.as_slice(), members.position(session))
             }
-            None => self.update(filter, |target| of(target.members(), target.position(session)))?,
+            None => {
+                let target = if has_wildcard(filter) { self.trie.get(filter) } else { self.exact.get(filter) }?;
+                of(target.members(), target.position(session))
+            }
         }
     }
 

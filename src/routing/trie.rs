@@ -112,6 +112,11 @@ impl Trie {
         if place.rest { &node.rest } else { &node.own }
     }
 
+    /// What is behind one filter, not what matches a topic.
+    pub fn get(&self, filter: &str) -> Option<&Target> {
+        self.find(filter).map(|place| self.target(place))
+    }
+
     pub fn get_or_insert(&mut self, filter: &str) -> &mut Target {
         let mut node = ROOT;
         for level in filter.split('/') {

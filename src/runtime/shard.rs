@@ -194,6 +194,10 @@ impl ShardDriver {
         self.listening.get(usize::from(id.0)).cloned().flatten()
     }
 
+    pub(super) fn all_listening(&self) -> impl Iterator<Item = &Listening> {
+        self.listening.iter().flatten().map(|listening| &**listening)
+    }
+
     /// What the ring's listening socket of this number belongs to, if it still accepts.
     pub(super) fn accepting(&self, number: usize) -> Option<Arc<Listening>> {
         self.accepting.get(number).copied().flatten().and_then(|id| self.listening(id))

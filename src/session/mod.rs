@@ -27,6 +27,8 @@ pub struct Session {
     /// Hash of the client id, for shared subscriptions by publisher.
     pub client_hash: u64,
     pub connection: Option<ConnectionId>,
+    /// The client's last CONNECT asked for a new session.
+    pub clean_start: bool,
     /// Session Expiry Interval in seconds; `u32::MAX` never expires.
     pub expiry_s: u32,
     pub timer: Option<TimerId>,
@@ -184,6 +186,7 @@ impl Session {
             client_id: client_id.into(),
             client_hash,
             connection: None,
+            clean_start: false,
             expiry_s: 0,
             timer: None,
             expires_at: NEVER,
