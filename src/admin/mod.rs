@@ -6,6 +6,7 @@
 mod answer;
 mod bans;
 mod gate;
+mod metrics;
 mod thread;
 
 use std::io;
@@ -128,6 +129,7 @@ fn read_token(path: &Path, warnings: &mut Vec<Warning>) -> Result<Token, Authori
 fn router(server: ServerHandle, gate: Gate) -> Router {
     Router::new()
         .route("/health", get(health))
+        .route("/api/v1/metrics", get(metrics::json))
         .route("/api/v1/bans", get(bans::list).post(bans::add))
         .route("/api/v1/bans/{kind}/{value}", delete(bans::lift))
         .fallback(async || Failure::UNKNOWN_ROUTE)
