@@ -7,6 +7,7 @@ mod answer;
 mod bans;
 mod clients;
 mod gate;
+mod metrics;
 mod query;
 mod subscriptions;
 mod thread;
@@ -131,6 +132,7 @@ fn read_token(path: &Path, warnings: &mut Vec<Warning>) -> Result<Token, Authori
 fn router(server: ServerHandle, gate: Gate) -> Router {
     Router::new()
         .route("/health", get(health))
+        .route("/api/v1/metrics", get(metrics::json))
         .route("/api/v1/bans", get(bans::list).post(bans::add))
         .route("/api/v1/bans/{kind}/{value}", delete(bans::lift))
         .route("/api/v1/clients", get(clients::list))

@@ -343,6 +343,7 @@ impl Shard {
         Counters {
             sessions: self.sessions.len() as u64,
             subscriptions: self.index.subscription_count() as u64,
+            shared_subscriptions: self.index.shared_subscription_count() as u64,
             retained_messages: self.retained.len() as u64,
             retained_bytes: self.retained_bytes as u64,
             held_bytes: self.held_bytes as u64,
@@ -380,6 +381,16 @@ impl Shard {
         self.generation
     }
 
+    /// A connection that is there goes on to another phase.
+    fn enter_phase(&mut self, id: ConnectionId, phase: Phase) {
+        let Some(connection) = self.connections.get_mut(id.slot).filter(|it| it.generation == id.generation) else {
+            return;
+        };
+        let before = std::mem::replace(&mut connection.phase, phase);
+        self.counters.connections[counters::state(before)] -= 1;
+        self.counters.connections[counters::state(phase)] += 1;
+    }
+
     /// Appends to a connection's output the packet that `write` writes, and sees to its being sent. A packet above the
     /// client's Maximum Packet Size is not sent ([MQTT-3.1.2-24]), and ends the connection: the client would wait for it.
     fn write(&mut self, id: ConnectionId, write: impl FnOnce(&Connection, &mut Vec<u8>)) {
@@ -398,7 +409,11 @@ impl Shard {
             output.buffer().truncate(start);
             self.unanswerable.push(id);
         }
-        self.held_bytes += output.len() - before;
+        let size = output.len() - before;
+        if let Some(first_byte) = output.buffer().get(start) {
+            self.counters.packets_sent.count(*first_byte, size);
+        }
+        self.held_bytes += size;
         connection.output = output;
         self.mark_ready(id);
     }

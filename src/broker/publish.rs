@@ -40,7 +40,7 @@ impl Shard {
         packet: &Publish<'_>,
         shared: Option<&Bytes>,
     ) {
-        self.counters.publishes_received += 1;
+        self.counters.publishes_received.count(packet.qos, packet.payload);
         if let Err(violation) = self.check_publish(packet) {
             return self.fail(id, violation);
         }
