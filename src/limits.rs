@@ -373,6 +373,9 @@ pub const QUESTIONS_PER_PAGE_MAX: usize = 256;
 pub const PAGE_ENTRIES_MAX: usize = 1_000;
 pub const PAGE_ENTRIES_DEFAULT: usize = 100;
 
+/// Places of the topic index that one question to a shard looks at, as long as sessions.
+pub const INSPECTED_FILTERS_MAX: usize = 4_096;
+
 /// Subscriptions that are shown with their client; the list of subscriptions has all.
 pub const INSPECTED_SUBSCRIPTIONS_MAX: usize = 100;
 

@@ -40,6 +40,9 @@ impl Failure {
     pub const NOT_CONNECTED: Self =
         Self::new(StatusCode::NOT_FOUND, "not-connected", "no client of this id is connected");
 
+    pub const NO_SUCH_TOPIC: Self =
+        Self::new(StatusCode::NOT_FOUND, "no-such-topic", "the topic has no retained message");
+
     const fn new(status: StatusCode, reason: &'static str, message: &'static str) -> Self {
         Self { status, reason, message: Cow::Borrowed(message) }
     }

@@ -91,6 +91,27 @@ struct ShownSession {
     dropped: u64,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WantedSlow {
+    #[serde(default = "query::default_limit", deserialize_with = "query::limit")]
+    limit: usize,
+}
+
+#[derive(Serialize)]
+pub struct SlowClients {
+    /// The slowest first.
+    clients: Vec<SlowClient>,
+}
+
+#[derive(Serialize)]
+pub struct SlowClient {
+    /// Bytes in its queue, and sent but not taken by the kernel.
+    waiting_bytes: usize,
+    #[serde(flatten)]
+    client: ShownClient,
+}
+
 #[derive(Serialize)]
 pub struct ShownClientDetail {
     #[serde(flatten)]
@@ -130,6 +151,17 @@ pub async fn show(
         dropped_by_reason: drops.into_iter().map(|(reason, count)| (reason.name(), count)).collect(),
         subscriptions: subscriptions.into_iter().map(ShownSubscription::from).collect(),
     }))
+}
+
+/// The connected clients for whom most bytes wait.
+pub async fn slow(
+    State(server): State<ServerHandle>,
+    Parameters(wanted): Parameters<WantedSlow>,
+) -> Result<Json<SlowClients>, Failure> {
+    let slowest = server.slowest(wanted.limit).await?.into_iter();
+    let clients = slowest
+        .map(|(shard, waiting_bytes, client)| SlowClient { waiting_bytes, client: ShownClient::new(shard, client) });
+    Ok(Json(SlowClients { clients: clients.collect() }))
 }
 
 pub async fn disconnect(

@@ -8,7 +8,9 @@ mod bans;
 mod clients;
 mod gate;
 mod metrics;
+mod publish;
 mod query;
+mod retained;
 mod subscriptions;
 mod thread;
 
@@ -18,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router, middleware};
 use tokio::sync::oneshot;
 
@@ -137,6 +139,12 @@ fn router(server: ServerHandle, gate: Gate) -> Router {
         .route("/api/v1/bans/{kind}/{value}", delete(bans::lift))
         .route("/api/v1/clients", get(clients::list))
         .route("/api/v1/clients/{id}", get(clients::show).delete(clients::disconnect))
+        .route("/api/v1/slow", get(clients::slow))
+        .route("/api/v1/subscriptions", get(subscriptions::list))
+        .route("/api/v1/topics", get(subscriptions::topics))
+        .route("/api/v1/retained", get(retained::list))
+        .route("/api/v1/retained/{topic}", get(retained::show).delete(retained::delete))
+        .route("/api/v1/publish", post(publish::publish))
         .fallback(async || Failure::UNKNOWN_ROUTE)
         .method_not_allowed_fallback(async || Failure::METHOD_NOT_ALLOWED)
         .layer(middleware::from_fn_with_state(gate, gate::check))

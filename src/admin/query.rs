@@ -1,5 +1,7 @@
 //! What the lists have in common: how much of them is wanted, and from where on.
 
+use std::str::FromStr;
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
@@ -24,7 +26,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
 }
 
 /// Where a page begins: the `next` of the page before.
-pub fn cursor<'de, D: Deserializer<'de>>(from: D) -> Result<Cursor, D::Error> {
+pub fn cursor<'de, D: Deserializer<'de>, P: FromStr>(from: D) -> Result<Cursor<P>, D::Error> {
     String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
 }
 

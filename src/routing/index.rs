@@ -5,6 +5,8 @@
 //! shard, other shards, groups. A match gathers the targets, and merges their subscribers (`merge`) if there is
 //! more than one list; if there is one, which is nearly always so, it is copied.
 
+mod listing;
+
 use super::choice::Draw;
 use super::exact::Exact;
 use super::groups::{Choice, GroupId, Groups, MemberState, Strategy};
@@ -15,6 +17,8 @@ use super::target::Target;
 use super::trie::{Place, Trie, Walk};
 use super::{SessionKey, ShardIndex, ShardSet};
 use crate::codec::SubscriptionOptions;
+
+pub use listing::{FilterPlace, ListedFilter};
 
 /// What a session asked for with one filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::server_handle::ServerHandle;
 use super::shard::ShardDriver;
 use crate::access::ListenerId;
 use crate::broker::home_of_client;
-use crate::broker::inspect::{ClientDetail, ClientFilter, ClientState};
+use crate::broker::inspect::{ClientDetail, ClientFilter, ClientState, Slowest};
 
 /// A client, and the listener at which it came in as a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,29 @@ impl ServerHandle {
     pub async fn disconnect(&self, client_id: String) -> Result<bool, Ended> {
         let home = self.home_of(&client_id);
         self.ask(home, move |driver| driver.shard.disconnect(&client_id, driver.now)).await
+    }
+
+    /// The connected clients for whom most bytes wait, the slowest first, each with its shard and those bytes; at most `count`.
+    pub async fn slowest(&self, count: usize) -> Result<Vec<(usize, usize, Client<ClientState>)>, Ended> {
+        let mut slowest = Vec::new();
+        for shard in 0..self.shards() {
+            let mut from = Some(0);
+            while let Some(slot) = from {
+                let part = self.ask(shard, move |driver| {
+                    let Slowest { clients, next } = driver.shard.slowest(slot, count, driver.now);
+                    let clients = clients.into_iter().map(|(waiting, state)| {
+                        (shard, waiting, Client { listener: driver.listener_of(&state), state })
+                    });
+                    (clients.collect::<Vec<_>>(), next)
+                });
+                let (clients, next) = part.await?;
+                slowest.extend(clients);
+                slowest.sort_by_key(|(_, waiting, _)| std::cmp::Reverse(*waiting));
+                slowest.truncate(count);
+                from = next;
+            }
+        }
+        Ok(slowest)
     }
 
     /// The shard on which a client's connection and session live.

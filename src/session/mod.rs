@@ -205,6 +205,18 @@ impl Session {
         self.flow.as_ref().map_or(0, |flow| flow.in_flight.len() + flow.waiting())
     }
 
+    /// Messages that wait: in the queue, and behind retained messages that are being fetched.
+    pub fn waiting(&self) -> usize {
+        let held = self.replays.as_ref().map_or(0, |replays| replays.held.len());
+        self.flow.as_ref().map_or(0, |flow| flow.waiting()) + held
+    }
+
+    /// Their bytes.
+    pub fn waiting_bytes(&self) -> usize {
+        let held = self.replays.as_ref().map_or(0, |replays| replays.held_bytes);
+        self.flow.as_ref().map_or(0, |flow| flow.waiting_bytes()) + held
+    }
+
     pub fn flow_mut(&mut self) -> &mut Flow {
         self.flow.get_or_insert_default()
     }

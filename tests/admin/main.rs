@@ -2,7 +2,9 @@
 
 mod client;
 mod clients;
+mod messages;
 mod rig;
+mod subscriptions;
 
 /// On one shard connections take a shorter way than on several.
 const SHARD_COUNTS: [usize; 2] = [1, 3];

@@ -26,7 +26,7 @@ pub struct ClientState {
     pub is_kept: bool,
     pub has_will: bool,
     pub subscriptions: usize,
-    /// Messages that wait for the client, in memory and on disk.
+    /// Messages that wait for the client: in memory, on disk, and behind retained messages that are being fetched for it.
     pub queued_messages: usize,
     pub queued_bytes: usize,
     /// QoS 1 and 2 to the client, sent and not settled.
@@ -82,8 +82,8 @@ impl Shard {
             is_kept: session.store_id != 0,
             has_will: session.will.is_some(),
             subscriptions: session.subscriptions.len(),
-            queued_messages: flow.map_or(0, |flow| flow.waiting()),
-            queued_bytes: flow.map_or(0, |flow| flow.waiting_bytes()),
+            queued_messages: session.waiting(),
+            queued_bytes: session.waiting_bytes(),
             in_flight: flow.map_or(0, |flow| flow.in_flight.len()),
             unreleased: flow.map_or(0, |flow| flow.unreleased.len()),
             dropped: self.drops.of(key).map(|(_, count)| count).sum(),
