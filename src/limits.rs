@@ -357,6 +357,12 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Time for a request to the administration and its answer, in milliseconds.
 pub const ADMIN_REQUEST_TIME_MAX_MS: u64 = 30_000;
 
+/// Reloads that wait for an earlier one; more are refused.
+pub const RELOADS_WAITING_MAX: usize = 4;
+
+/// Time for the shards to say that they are ready, in milliseconds: those who ask (systemd, Kubernetes) wait a second or a few.
+pub const ADMIN_READY_TIME_MAX_MS: u64 = 900;
+
 /// Bytes of the body of such a request: a client id may have 65,535, some of them written as six.
 pub const ADMIN_BODY_SIZE_MAX: usize = 512 * 1024;
 

@@ -43,6 +43,12 @@ impl Failure {
     pub const NO_SUCH_TOPIC: Self =
         Self::new(StatusCode::NOT_FOUND, "no-such-topic", "the topic has no retained message");
 
+    pub const NOT_HERE: Self = Self::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "not-here",
+        "the program around this server does not offer it, or is busy with too many requests",
+    );
+
     const fn new(status: StatusCode, reason: &'static str, message: &'static str) -> Self {
         Self { status, reason, message: Cow::Borrowed(message) }
     }

@@ -257,6 +257,13 @@ impl Shard {
         }
     }
 
+    /// Other settings from now on, but for the seed. Who is connected keeps what was agreed at CONNECT, so that nothing that was
+    /// promised there may become narrower.
+    pub fn set_settings(&mut self, settings: Rc<Settings>) {
+        debug_assert_eq!(settings.hash_seed, self.settings.hash_seed, "names hash to their homes by it");
+        self.settings = settings;
+    }
+
     /// The methods of enhanced authentication that clients may name; none at first.
     pub fn set_authentication_methods(&mut self, methods: Vec<Box<dyn AuthenticationMethod>>) {
         self.authentication_methods = methods;

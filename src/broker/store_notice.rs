@@ -26,6 +26,11 @@ impl Shard {
         self.route(&Publication::from_message(&Rc::new(message)), Admit::Always);
     }
 
+    /// Whether the store takes what must be kept; true without one.
+    pub fn is_store_accepting(&self) -> bool {
+        self.durability.accepting
+    }
+
     /// Whether a retained message of this topic is kept over a restart.
     pub(super) fn is_topic_kept(&self, topic: &str) -> bool {
         self.settings.persistence && !topic.starts_with(NOT_KEPT)

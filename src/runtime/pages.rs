@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_place_is_read_as_it_is_written() {
-        let place = Cursor { shard: 3, place: 4_000_000_000 };
+        let place = Cursor { shard: 3, place: 4_000_000_000_u32 };
         assert_eq!(place.to_string().parse(), Ok(place));
         let place = Cursor { shard: 3, place: "a.b/c d".to_owned() };
         assert_eq!(place.to_string().parse(), Ok(place));

@@ -39,10 +39,15 @@ impl Client<TcpStream> {
     }
 
     pub fn log_in(address: SocketAddr, login: Login<'_>) -> Self {
+        Self::log_in_over(Self::open(address).stream, login)
+    }
+
+    /// Opens the connection and sends nothing.
+    pub fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self::log_in_over(stream, login)
+        Self { stream }
     }
 }
 

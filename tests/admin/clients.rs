@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::SHARD_COUNTS;
 use crate::client::{Client, Login};
-use crate::rig::{Rig, assert_failure, eventually};
+use crate::rig::{Administration, Rig, assert_failure, eventually};
 
 fn ids(clients: &[Value]) -> BTreeSet<&str> {
     clients.iter().map(|client| client["client_id"].as_str().unwrap()).collect()

@@ -3,7 +3,9 @@
 mod client;
 mod clients;
 mod messages;
+mod process;
 mod rig;
+mod steer;
 mod subscriptions;
 
 /// On one shard connections take a shorter way than on several.

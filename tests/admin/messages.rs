@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::SHARD_COUNTS;
 use crate::client::{Client, Login};
-use crate::rig::{Rig, assert_failure, eventually};
+use crate::rig::{Administration, Rig, assert_failure, eventually};
 
 fn publish(rig: &Rig, body: &Value) -> (u16, Value) {
     rig.request("POST", "/api/v1/publish", Some(body))

@@ -38,10 +38,21 @@ impl Rig {
         let admin = Admin::start(&AdminConfig { listen: any_port(), token_file: None }, server.handle()).unwrap();
         Self { admin, server, address }
     }
+}
+
+impl Administration for Rig {
+    fn administration(&self) -> SocketAddr {
+        self.admin.address()
+    }
+}
+
+/// Requests to the administration at an address.
+pub trait Administration {
+    fn administration(&self) -> SocketAddr;
 
     /// Sends one request and returns the status and the body.
-    pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let host = self.admin.address();
+    fn request(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let host = self.administration();
         let body = body.map(Value::to_string).unwrap_or_default();
         let headers = match body.len() {
             0 => String::new(),
@@ -53,8 +64,8 @@ impl Rig {
     }
 
     /// Sends one request as it stands.
-    pub fn send(&self, request: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.admin.address()).unwrap();
+    fn send(&self, request: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.administration()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut response = String::new();
@@ -65,7 +76,7 @@ impl Rig {
 
     /// The answer to a GET that succeeds.
     #[track_caller]
-    pub fn get(&self, path: &str) -> Value {
+    fn get(&self, path: &str) -> Value {
         let (status, body) = self.request("GET", path, None);
         assert_eq!(status, 200, "{path}: {body}");
         body
@@ -73,7 +84,7 @@ impl Rig {
 
     /// All entries of a list, page by page, and how many pages there were.
     #[track_caller]
-    pub fn list(&self, path: &str, entries: &str, limit: usize) -> (Vec<Value>, usize) {
+    fn list(&self, path: &str, entries: &str, limit: usize) -> (Vec<Value>, usize) {
         let separator = if path.contains('?') { '&' } else { '?' };
         let (mut all, mut pages, mut after) = (Vec::new(), 0, String::new());
         loop {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::SHARD_COUNTS;
 use crate::client::{Client, Login};
-use crate::rig::Rig;
+use crate::rig::{Administration, Rig};
 
 fn pairs(subscriptions: &[Value]) -> BTreeSet<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
