@@ -104,6 +104,17 @@ pub const EVENTS_MAX: usize = 1_024;
 /// Time that a closing connection may take to accept its last bytes, in milliseconds.
 pub const LINGER_MS: u64 = 5_000;
 
+/// What "recent" means where latencies are told: the present period of so many milliseconds and the one before. Long enough
+/// for a p99.9 under some load, short enough that one sees what is going on.
+pub const LATENCY_PERIOD_MS: u64 = 10_000;
+
+/// Messages that a shard follows at a time from being written to being acknowledged: enough that some silent clients do not
+/// stop the measurement, few enough to stay in a cache.
+pub const ACKNOWLEDGEMENTS_FOLLOWED: usize = 8;
+
+/// One turn in so many is followed with the clock through its stages: three clock reads for eight turns.
+pub const TURNS_PER_SAMPLE: u64 = 8;
+
 /// Completions of the socket ring that one turn handles before it sends what came of them. One with many bytes counts once
 /// more for each 4 KiB of them: 2 MiB of small publishes are a few milliseconds' work.
 pub const COMPLETIONS_PER_TURN: usize = 512;

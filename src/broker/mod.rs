@@ -34,6 +34,7 @@ mod replay;
 pub mod report;
 mod restore;
 mod retain;
+mod sample;
 pub mod settings;
 mod shared;
 mod slots;
@@ -63,6 +64,7 @@ use crate::session::Session;
 use ban::Bans;
 use durability::Durability;
 use permissions::Listener;
+use sample::Followed;
 use publication::Templates;
 use slots::Slots;
 use spare_buffers::SpareBuffers;
@@ -186,6 +188,7 @@ pub struct Shard {
     unanswerable: Vec<ConnectionId>,
     events: VecDeque<Event>,
     counters: Counters,
+    followed: Followed,
     held_bytes: usize,
     retained_bytes: usize,
 
@@ -240,6 +243,7 @@ impl Shard {
             unanswerable: Vec::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
+            followed: Followed::default(),
             held_bytes: 0,
             retained_bytes: 0,
             interest_in_force: if shards == 1 { u64::MAX } else { 0 },

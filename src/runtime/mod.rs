@@ -26,6 +26,7 @@ mod placement;
 pub mod question;
 mod registry;
 mod rest;
+mod sampling;
 mod server;
 pub mod server_handle;
 mod shard;

@@ -100,6 +100,7 @@ impl Server {
         };
         let common = Arc::new(Common {
             clock,
+            store: storage.as_ref().map(StorageThread::watch),
             admission: Admission::new(connections_max),
             guard: Arc::new(Guard::new(config.guard, mailboxes.clone(), clock::seed())),
             attendance: Attendance::default(),

@@ -19,6 +19,7 @@ use super::links::{Link, Links};
 use super::listening::{Listeners, Listening};
 use super::mailbox::{Inbox, Mail, Mailboxes};
 use super::outbox::Outbox;
+use super::sampling::Sampling;
 use super::store_host::Kept;
 use super::tickets::ticket;
 use crate::access::ListenerId;
@@ -29,12 +30,14 @@ use crate::limits;
 use crate::net::layers::LayerFailure;
 use crate::net::{Completion, ReceiveBuffer, SocketId, SocketRing};
 use crate::routing::ShardIndex;
-use crate::storage::BatchSender;
+use crate::storage::{BatchSender, StoreWatch};
 
 /// What all shards of a server have in common.
 #[derive(Debug)]
 pub struct Common {
     pub clock: Clock,
+    /// If there is a store.
+    pub store: Option<StoreWatch>,
     pub admission: Admission,
     pub guard: Arc<Guard>,
     pub attendance: Attendance,
@@ -88,6 +91,9 @@ pub struct ShardDriver {
     /// Given up with the last client.
     presence: Option<Presence>,
     pub(super) now: Millis,
+    pub(super) sampling: Sampling,
+    /// Since when nothing is read from clients.
+    congested_since: Millis,
 }
 
 #[derive(Debug)]
@@ -152,6 +158,8 @@ impl ShardDriver {
             stopping: None,
             presence: Some(presence),
             now,
+            sampling: Sampling::default(),
+            congested_since: 0,
         }
     }
 
@@ -201,16 +209,27 @@ impl ShardDriver {
 
     /// One turn. Returns whether anything happened.
     pub fn turn(&mut self) -> bool {
-        self.now = millis(self.common.clock.elapsed());
+        let began = self.common.clock.elapsed();
+        self.now = millis(began);
+        let deadline = self.shard.next_deadline();
+        self.sampling.begin_turn(began, deadline);
+        self.shard.set_time(self.sampling.turn_began_ns());
         let mut worked = self.handle_completions();
+        if self.sampling.is_sampled() && worked {
+            self.sampling.routed(self.common.clock.elapsed());
+        }
         worked |= self.handle_mail();
         worked |= self.handle_due();
         self.send_output();
+        if self.sampling.is_sampled() {
+            self.sampling.queued(self.common.clock.elapsed());
+        }
         if self.advance_tls_handshakes() {
             self.send_output();
             worked = true;
         }
         self.counters().turns.add(1);
+        self.sampling.end_turn(self.ring.has_completions());
         worked
     }
 
@@ -258,6 +277,8 @@ impl ShardDriver {
             // Both forget what has drained, so both are asked.
             let storage = self.storage.as_mut().is_some_and(BatchSender::is_congested);
             self.congested = self.outbox.is_congested(&self.common.mailboxes) || storage;
+            self.counters().back_pressure_ms.add(self.now - self.congested_since);
+            self.congested_since = self.now;
         }
         while !self.congested && budget > 0 {
             let Some(held) = self.held.pop_front() else { break };
@@ -464,7 +485,10 @@ impl ShardDriver {
     }
 
     fn pause_reading(&mut self, cause: &str) {
-        self.congested = true;
+        if !self.congested {
+            self.congested = true;
+            self.congested_since = self.now;
+        }
         if self.back_pressure_warning.allows(self.now) {
             warn!(shard = self.index.0, "{cause}, reading from clients pauses until it drains");
         }
