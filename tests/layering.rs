@@ -79,7 +79,14 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
         "net" => &[],
         "storage" => &["broker", "latency", "routing", "store"],
         "authority" => &["access", "codec::ReasonCode", "codec::topic"],
-        "admin" => &["access", "authority::AuthorityError", "authority::Warning", "authority::secret_file", "runtime"],
+        "admin" => &[
+            "access",
+            "authority::AuthorityError",
+            "authority::Warning",
+            "authority::secret_file",
+            "latency",
+            "runtime",
+        ],
         "runtime" => {
             &["access", "authority", "broker", "connection::Output", "latency", "routing", "net", "storage", "store"]
         }
