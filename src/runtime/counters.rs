@@ -13,6 +13,8 @@ pub struct Counters {
     pub accepts: u64,
     /// Times that accepting paused because descriptors or memory had run out.
     pub accept_back_offs: u64,
+    /// Times that accepting paused because more clients connected than there was time for.
+    pub accept_slow_downs: u64,
     /// Connections over the limit.
     pub over_limit: u64,
     /// Connections handed to another shard.
@@ -72,6 +74,7 @@ macro_rules! shard_counters {
 shard_counters!(
     accepts,
     accept_back_offs,
+    accept_slow_downs,
     over_limit,
     handovers,
     back_pressure_episodes,
@@ -91,6 +94,7 @@ impl Counters {
         Self {
             accepts: self.accepts + other.accepts,
             accept_back_offs: self.accept_back_offs + other.accept_back_offs,
+            accept_slow_downs: self.accept_slow_downs + other.accept_slow_downs,
             over_limit: self.over_limit + other.over_limit,
             handovers: self.handovers + other.handovers,
             back_pressure_episodes: self.back_pressure_episodes + other.back_pressure_episodes,

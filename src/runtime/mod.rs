@@ -11,6 +11,7 @@ mod attendance;
 mod clock;
 pub mod config;
 mod counters;
+mod crowd;
 mod descriptors;
 mod doorway;
 mod event_log;
@@ -34,6 +35,7 @@ pub mod signals;
 mod start;
 pub mod start_error;
 mod store_host;
+mod sys;
 mod tickets;
 mod wrapped;
 

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::{error, warn};
 
@@ -13,6 +14,7 @@ use super::attendance::{Attendance, Presence};
 use super::clock::{Clock, millis};
 use super::config::{AuthenticationMethods, IdlePolicy};
 use super::counters::ShardCounters;
+use super::crowd::Crowd;
 use super::event_log::{EventLog, OncePerSecond};
 use super::guard::{FlappingClients, Guard, Guests};
 use super::links::{Link, Links};
@@ -44,6 +46,7 @@ pub struct Common {
     pub mailboxes: Arc<Mailboxes>,
     pub counters: Vec<ShardCounters>,
     pub idle: IdlePolicy,
+    pub loop_lag_max: Option<Duration>,
     pub shutdown_time_max_ms: Millis,
     pub mailbox_high_water: usize,
     pub settings: Settings,
@@ -70,9 +73,11 @@ pub struct ShardDriver {
     /// By their ids.
     listening: Vec<Option<Arc<Listening>>>,
     /// What each of the ring's listening sockets belongs to, as long as it accepts.
-    accepting: Vec<Option<ListenerId>>,
+    pub(super) accepting: Vec<Option<ListenerId>>,
     pub(super) log: EventLog,
     accept_warning: OncePerSecond,
+    pub(super) slow_down_warning: OncePerSecond,
+    pub(super) crowd: Crowd,
     back_pressure_warning: OncePerSecond,
     /// Sockets whose CONNECT must be whole by then, in the order of that time.
     pub(super) handshakes: VecDeque<(Millis, SocketId)>,
@@ -84,7 +89,7 @@ pub struct ShardDriver {
     held: VecDeque<Held>,
     pub(super) congested: bool,
     /// Listeners that ran out of descriptors or memory, and when to try again.
-    paused_listeners: Vec<usize>,
+    pub(super) paused_listeners: Vec<usize>,
     resume_accepting_at: Option<Millis>,
     /// The server stops, at this time at the latest.
     pub(super) stopping: Option<Millis>,
@@ -147,6 +152,8 @@ impl ShardDriver {
             accepting: Vec::new(),
             log: EventLog::new(index.0),
             accept_warning: OncePerSecond::default(),
+            slow_down_warning: OncePerSecond::default(),
+            crowd: Crowd::default(),
             back_pressure_warning: OncePerSecond::default(),
             handshakes: VecDeque::new(),
             tls_handshakes: VecDeque::new(),
@@ -195,6 +202,9 @@ impl ShardDriver {
             let number = self.ring.listen(socket);
             debug_assert_eq!(number, self.accepting.len());
             self.accepting.push(Some(id));
+            if self.crowd.is_paused() {
+                self.ring.pause_accepting(number);
+            }
         }
     }
 
@@ -224,7 +234,8 @@ impl ShardDriver {
         if self.sampling.is_sampled() {
             self.sampling.queued(self.common.clock.elapsed());
         }
-        if self.advance_tls_handshakes() {
+        // Those who stay have been served.
+        if self.advance_crowd() | self.advance_tls_handshakes() {
             self.send_output();
             worked = true;
         }
@@ -239,6 +250,7 @@ impl ShardDriver {
             || !self.inbox.is_empty()
             || self.shard.has_work()
             || !self.tls_handshakes.is_empty()
+            || !self.crowd.is_empty()
             || (!self.congested && !self.held.is_empty())
     }
 
@@ -300,13 +312,13 @@ impl ShardDriver {
                 Completion::Ended { socket } if hold => self.held.push_back(Held::Ended(socket)),
                 Completion::Received { socket, buffer } => self.handle_received(socket, buffer),
                 Completion::Readable { socket } => self.handle_readable(socket),
-                Completion::Ended { socket } => self.handle_ended(socket),
+                Completion::Ended { socket } => self.crowd.go(socket),
                 Completion::Sent { socket, parts } => self.handle_sent(socket, parts),
                 Completion::SendFailed { socket, parts } => {
                     drop(parts);
                     self.handle_ended(socket);
                 }
-                Completion::Accepted { listener, socket } => self.handle_accepted(listener, socket),
+                Completion::Accepted { listener, socket } => self.crowd.come(listener, socket),
                 Completion::AcceptEnded { listener, error } => self.handle_accept_ended(listener, &error),
                 Completion::Woken => {}
                 Completion::WakeFailed { ring } => {
@@ -416,7 +428,9 @@ impl ShardDriver {
         if self.resume_accepting_at.is_some_and(|at| at <= self.now) {
             self.resume_accepting_at = None;
             for listener in std::mem::take(&mut self.paused_listeners) {
-                self.ring.arm_accept(listener);
+                if !self.crowd.is_paused() {
+                    self.ring.resume_accepting(listener);
+                }
             }
         }
         self.log.advance(self.now);

@@ -109,7 +109,7 @@ impl ShardDriver {
             over_limit: runtime.over_limit,
             refused: runtime.refusals.clone(),
             accept_back_offs: runtime.accept_back_offs,
-            accept_slow_downs: 0,
+            accept_slow_downs: runtime.accept_slow_downs,
             keep_alive_timeouts: core.keep_alive_timeouts,
             flapping_bans: runtime.flapping_bans,
             handovers: runtime.handovers,
