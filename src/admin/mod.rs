@@ -6,6 +6,8 @@
 mod answer;
 mod bans;
 mod clients;
+mod exposition;
+mod families;
 mod gate;
 mod metrics;
 mod program;
@@ -169,6 +171,7 @@ fn router(asked: Asked, gate: Gate) -> Router {
         .route("/api/v1/server", get(server::show))
         .route("/api/v1/reload", post(steer::reload))
         .route("/api/v1/log-level", get(steer::log_level).put(steer::set_log_level))
+        .route("/metrics", get(exposition::metrics))
         .route("/api/v1/metrics", get(metrics::json))
         .route("/api/v1/bans", get(bans::list).post(bans::add))
         .route("/api/v1/bans/{kind}/{value}", delete(bans::lift))

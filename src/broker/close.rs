@@ -154,6 +154,8 @@ impl Shard {
         let now = self.now;
         let Some(session) = self.session_mut(key) else { return };
         session.connection = None;
+        self.followed.forget(key);
+        let Some(session) = self.session_mut(key) else { return };
         if let Some(flow) = &mut session.flow {
             flow.in_flight.suspend();
         }

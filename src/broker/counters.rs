@@ -1,6 +1,6 @@
 //! What one shard counts. Plain numbers; who wants the sum over shards adds them up.
 
-use super::DropReason;
+use super::{DropReason, Shard};
 use crate::access::Denial;
 use crate::codec::Qos;
 use crate::connection::Phase;
@@ -190,5 +190,16 @@ impl PublishCounts {
     /// Of any QoS.
     pub fn total(&self) -> u64 {
         self.by_qos.iter().sum()
+    }
+}
+
+impl Shard {
+    /// The levels that are counted along, found by looking at every connection and session: for tests, which compare.
+    pub fn recounted(&self) -> Counters {
+        let mut recounted = Counters { connections: [0; CONNECTION_STATES.len()], ..self.counters() };
+        (recounted.queued_messages, recounted.queued_bytes, recounted.in_flight) = (0, 0, 0);
+        self.sessions.iter().for_each(|(_, session)| recounted.enter_flow(session.flow.as_deref()));
+        self.connections.iter().for_each(|(_, connection)| recounted.connections[state(connection.phase)] += 1);
+        recounted
     }
 }

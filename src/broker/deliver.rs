@@ -121,6 +121,9 @@ impl Shard {
             Ok(()) => {
                 self.counters.packets_sent.count(PUBLISH_FIRST_BYTE, size);
                 self.counters.publishes_sent.count(form.qos, publication.payload);
+                if form.packet_id != 0 && !form.dup {
+                    self.followed.written(key, form.packet_id);
+                }
                 if !connection.ready && !connection.sending {
                     connection.ready = true;
                     self.ready.push_back(id);

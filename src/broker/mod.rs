@@ -24,6 +24,7 @@ pub mod inspect;
 mod keep;
 mod login;
 pub mod message;
+mod own;
 mod peer;
 pub mod peer_message;
 mod permissions;
@@ -36,6 +37,7 @@ mod replay;
 pub mod report;
 mod restore;
 mod retain;
+mod sample;
 mod server_publish;
 pub mod settings;
 mod shared;
@@ -68,6 +70,7 @@ use drops::Drops;
 use durability::Durability;
 use permissions::Listener;
 use publication::Templates;
+use sample::Followed;
 use slots::Slots;
 use spare_buffers::SpareBuffers;
 use timer_key::{GENERATION_MASK, TimerKey};
@@ -192,6 +195,7 @@ pub struct Shard {
     events: VecDeque<Event>,
     counters: Counters,
     drops: Drops,
+    followed: Followed,
     held_bytes: usize,
     retained_bytes: usize,
 
@@ -247,6 +251,7 @@ impl Shard {
             unanswerable: Vec::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
+            followed: Followed::default(),
             held_bytes: 0,
             retained_bytes: 0,
             interest_in_force: if shards == 1 { u64::MAX } else { 0 },

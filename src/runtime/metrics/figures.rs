@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::latency::Latency;
+use crate::latency::Latency;
 use crate::storage::StoreCounters;
 
 /// Counts by name, such as a reason.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::figures::{
     Authentication, ByName, Connections, Figures, Handshakes, Latencies, Mailbox, Messages, PacketFigures, Publishes,
-    Sessions, Snapshot, Subscriptions, Turns,
+    Sessions, Snapshot, StoreFigures, Subscriptions, Turns,
 };
 use crate::access::Denial;
 use crate::broker::counters::{CONNECTION_STATES, PacketCounts, PublishCounts};
@@ -21,20 +21,23 @@ impl ServerHandle {
     /// # Errors
     /// The server has stopped.
     pub async fn metrics(&self) -> Result<Snapshot, Ended> {
-        let shards = self.ask_all(|driver| driver.figures()).await?;
+        let shards = self.ask_all(ShardDriver::figures).await?;
         let uptime_ms = millis(self.common.clock.elapsed());
         let time_ms = self.common.clock.wall_at_zero_ms() + uptime_ms;
-        Ok(Snapshot::new(time_ms, uptime_ms, shards, None))
+        let store = self.common.store.as_ref();
+        let store = store.map(|store| StoreFigures::new(&store.counters(), store.commits(uptime_ms)));
+        Ok(Snapshot::new(time_ms, uptime_ms, shards, store))
     }
 }
 
 impl ShardDriver {
-    fn figures(&self) -> Figures {
+    fn figures(&mut self) -> Figures {
+        let latency = self.latencies();
         let core = self.shard.counters();
         let runtime = self.counters().read();
         Figures {
             connections: self.connection_figures(&core, &runtime),
-            handshakes: Handshakes { completed: ByName::new(), failed: runtime.layer_failures },
+            handshakes: Handshakes { completed: runtime.arrivals.clone(), failed: runtime.layer_failures },
             authentication: Authentication {
                 accepted: core.connects_accepted,
                 refused: core.connects_refused,
@@ -63,7 +66,7 @@ impl ShardDriver {
                 depth_max: runtime.mailbox_high,
                 back_pressure_episodes: runtime.back_pressure_episodes,
                 store_back_pressure_episodes: runtime.store_back_pressure_episodes,
-                back_pressure_ms: 0,
+                back_pressure_ms: runtime.back_pressure_ms,
             },
             turns: Turns {
                 count: runtime.turns,
@@ -74,7 +77,19 @@ impl ShardDriver {
             bounds_reached: core.bounds_reached,
             quota_episodes: core.quota_episodes,
             log_lines_suppressed: runtime.log_lines_suppressed,
-            latency: Latencies::default(),
+            latency,
+        }
+    }
+
+    fn latencies(&mut self) -> Latencies {
+        let now = millis(self.common.clock.elapsed());
+        let sampling = &mut self.sampling;
+        Latencies {
+            received_to_routed: sampling.received_to_routed.read(now),
+            routed_to_queued: sampling.routed_to_queued.read(now),
+            queued_to_written: sampling.queued_to_written.read(now),
+            written_to_acknowledged: self.shard.acknowledgement_times(now),
+            loop_lag: sampling.loop_lag.read(now),
         }
     }
 
@@ -94,7 +109,7 @@ impl ShardDriver {
             over_limit: runtime.over_limit,
             refused: runtime.refusals.clone(),
             accept_back_offs: runtime.accept_back_offs,
-            accept_slow_downs: 0,
+            accept_slow_downs: runtime.accept_slow_downs,
             keep_alive_timeouts: core.keep_alive_timeouts,
             flapping_bans: runtime.flapping_bans,
             handovers: runtime.handovers,

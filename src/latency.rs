@@ -1,8 +1,10 @@
-//! How long things take: histograms of one writer, and what is read from them.
+//! How long things take: histograms of one writer, and what is read from them. No clock: times are arguments.
 
 use hdrhistogram::Histogram;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
+
+use crate::limits::LATENCY_PERIOD_MS;
 
 /// Times below this are not told apart, in nanoseconds: a clock read takes a tenth of it.
 const TIME_NS_MIN: u64 = 256;
@@ -99,22 +101,35 @@ pub struct Recorder {
     previous: Times,
     /// Of all periods that are over.
     earlier: Times,
+    /// Number of the present period.
+    period: u64,
 }
 
 impl Recorder {
+    /// Takes a time that was measured at `now_ms`.
     #[inline]
-    pub fn record(&mut self, time_ns: u64) {
+    pub fn record(&mut self, time_ns: u64, now_ms: u64) {
+        if now_ms / LATENCY_PERIOD_MS != self.period {
+            self.turn_over(now_ms / LATENCY_PERIOD_MS);
+        }
         self.present.record(time_ns);
     }
 
-    /// A new period begins.
-    pub fn turn_over(&mut self) {
+    #[cold]
+    fn turn_over(&mut self, period: u64) {
         self.earlier.add(&self.present);
         std::mem::swap(&mut self.present, &mut self.previous);
         self.present.clear();
+        if period != self.period + 1 {
+            self.previous.clear();
+        }
+        self.period = period;
     }
 
-    pub fn read(&self) -> Latency {
+    pub fn read(&mut self, now_ms: u64) -> Latency {
+        if now_ms / LATENCY_PERIOD_MS != self.period {
+            self.turn_over(now_ms / LATENCY_PERIOD_MS);
+        }
         let mut recent = self.previous.clone();
         recent.add(&self.present);
         let mut all = self.earlier.clone();
@@ -130,12 +145,14 @@ mod tests {
     #[test]
     fn a_time_is_recent_for_two_periods_and_counted_for_ever() {
         let mut recorder = Recorder::default();
-        recorder.record(1_000);
-        for recent in [1, 1, 0, 0] {
-            let latency = recorder.read();
-            assert_eq!((latency.recent.count(), latency.all.count()), (recent, 1));
-            recorder.turn_over();
+        recorder.record(1_000, 5);
+        for (period, recent) in [(0, 1), (1, 1), (2, 0), (9, 0)] {
+            let latency = recorder.read(period * LATENCY_PERIOD_MS);
+            assert_eq!((latency.recent.count(), latency.all.count()), (recent, 1), "period {period}");
         }
+        recorder.record(1_000, 10 * LATENCY_PERIOD_MS);
+        let latency = recorder.read(17 * LATENCY_PERIOD_MS);
+        assert_eq!((latency.recent.count(), latency.all.count()), (0, 2), "both periods were quiet");
     }
 
     #[test]
