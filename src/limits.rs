@@ -104,6 +104,30 @@ pub const EVENTS_MAX: usize = 1_024;
 /// Time that a closing connection may take to accept its last bytes, in milliseconds.
 pub const LINGER_MS: u64 = 5_000;
 
+/// How late a shard may be before it accepts more slowly, in microseconds: a turn of some hundred messages takes less.
+pub const LOOP_LAG_MAX_US_DEFAULT: u64 = 500;
+
+/// Connections that were accepted and wait for their turn, beyond which accepting pauses: a pause costs two entries, which so many
+/// accepts outweigh.
+pub const CROWD_ACCEPTED_MAX: usize = 16;
+
+/// What "recent" means where latencies are told: the present period of so many milliseconds and the one before. Long enough
+/// for a p99.9 under some load, short enough that one sees what is going on.
+pub const LATENCY_PERIOD_MS: u64 = 10_000;
+
+/// Seconds between two publications of the `$SYS` topics: mosquitto's figure.
+pub const SYS_INTERVAL_S_DEFAULT: u64 = 10;
+
+/// Own topics that a shard publishes in one turn: some 100 µs, which nobody notices.
+pub const SYS_TOPICS_PER_TURN: usize = 32;
+
+/// Messages that a shard follows at a time from being written to being acknowledged: enough that some silent clients do not
+/// stop the measurement, few enough to stay in a cache.
+pub const ACKNOWLEDGEMENTS_FOLLOWED: usize = 8;
+
+/// One turn in so many is followed with the clock through its stages: three clock reads for eight turns.
+pub const TURNS_PER_SAMPLE: u64 = 8;
+
 /// Completions of the socket ring that one turn handles before it sends what came of them. One with many bytes counts once
 /// more for each 4 KiB of them: 2 MiB of small publishes are a few milliseconds' work.
 pub const COMPLETIONS_PER_TURN: usize = 512;

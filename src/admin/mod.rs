@@ -5,7 +5,10 @@
 
 mod answer;
 mod bans;
+mod exposition;
+mod families;
 mod gate;
+mod metrics;
 mod thread;
 
 use std::io;
@@ -128,6 +131,8 @@ fn read_token(path: &Path, warnings: &mut Vec<Warning>) -> Result<Token, Authori
 fn router(server: ServerHandle, gate: Gate) -> Router {
     Router::new()
         .route("/health", get(health))
+        .route("/metrics", get(exposition::metrics))
+        .route("/api/v1/metrics", get(metrics::json))
         .route("/api/v1/bans", get(bans::list).post(bans::add))
         .route("/api/v1/bans/{kind}/{value}", delete(bans::lift))
         .fallback(async || Failure::UNKNOWN_ROUTE)

@@ -151,8 +151,8 @@ impl Shard {
             self.wheel.cancel(timer);
         }
 
+        self.enter_phase(id, Phase::Open(key));
         let timer = self.connection_mut(id).and_then(|connection| {
-            connection.phase = Phase::Open(key);
             let receive_maximum = packet.properties.receive_maximum.unwrap_or(u16::MAX);
             connection.send_window = receive_maximum.min(settings.in_flight_max);
             connection.keep_alive_s = keep_alive_s;

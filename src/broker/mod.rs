@@ -22,6 +22,7 @@ mod home;
 mod keep;
 mod login;
 pub mod message;
+mod own;
 mod peer;
 pub mod peer_message;
 mod permissions;
@@ -34,6 +35,7 @@ mod replay;
 pub mod report;
 mod restore;
 mod retain;
+mod sample;
 pub mod settings;
 mod shared;
 mod slots;
@@ -64,6 +66,7 @@ use ban::Bans;
 use durability::Durability;
 use permissions::Listener;
 use publication::Templates;
+use sample::Followed;
 use slots::Slots;
 use spare_buffers::SpareBuffers;
 use timer_key::{GENERATION_MASK, TimerKey};
@@ -186,6 +189,7 @@ pub struct Shard {
     unanswerable: Vec<ConnectionId>,
     events: VecDeque<Event>,
     counters: Counters,
+    followed: Followed,
     held_bytes: usize,
     retained_bytes: usize,
 
@@ -240,6 +244,7 @@ impl Shard {
             unanswerable: Vec::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
+            followed: Followed::default(),
             held_bytes: 0,
             retained_bytes: 0,
             interest_in_force: if shards == 1 { u64::MAX } else { 0 },
@@ -338,6 +343,7 @@ impl Shard {
         Counters {
             sessions: self.sessions.len() as u64,
             subscriptions: self.index.subscription_count() as u64,
+            shared_subscriptions: self.index.shared_subscription_count() as u64,
             retained_messages: self.retained.len() as u64,
             retained_bytes: self.retained_bytes as u64,
             held_bytes: self.held_bytes as u64,
@@ -375,6 +381,16 @@ impl Shard {
         self.generation
     }
 
+    /// A connection that is there goes on to another phase.
+    fn enter_phase(&mut self, id: ConnectionId, phase: Phase) {
+        let Some(connection) = self.connections.get_mut(id.slot).filter(|it| it.generation == id.generation) else {
+            return;
+        };
+        let before = std::mem::replace(&mut connection.phase, phase);
+        self.counters.connections[counters::state(before)] -= 1;
+        self.counters.connections[counters::state(phase)] += 1;
+    }
+
     /// Appends to a connection's output the packet that `write` writes, and sees to its being sent. A packet above the
     /// client's Maximum Packet Size is not sent ([MQTT-3.1.2-24]), and ends the connection: the client would wait for it.
     fn write(&mut self, id: ConnectionId, write: impl FnOnce(&Connection, &mut Vec<u8>)) {
@@ -393,7 +409,11 @@ impl Shard {
             output.buffer().truncate(start);
             self.unanswerable.push(id);
         }
-        self.held_bytes += output.len() - before;
+        let size = output.len() - before;
+        if let Some(first_byte) = output.buffer().get(start) {
+            self.counters.packets_sent.count(*first_byte, size);
+        }
+        self.held_bytes += size;
         connection.output = output;
         self.mark_ready(id);
     }

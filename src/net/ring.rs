@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use io_uring::{EnterFlags, IoUring, opcode, squeue, types};
 
+use super::ring_accept::Listener;
 use super::ring_alarm::Alarm;
 use super::ring_buffers::{BUFFER_GROUP, BufferRing, BufferRingConfig, ReceiveBuffer};
 use super::ring_in_flight::InFlight;
@@ -41,7 +42,7 @@ pub enum Completion {
         listener: usize,
         socket: OwnedFd,
     },
-    /// The listener accepts no more until [`SocketRing::arm_accept`]. `error` is what accept(2) said.
+    /// The listener accepts no more until [`SocketRing::resume_accepting`]. `error` is what accept(2) said.
     AcceptEnded {
         listener: usize,
         error: io::Error,
@@ -91,7 +92,7 @@ pub struct SocketRing {
     /// Dropped by hand: not at all if the kernel might still use them.
     pub(super) buffers: ManuallyDrop<BufferRing>,
     pub(super) sockets: ManuallyDrop<Sockets<InFlight>>,
-    listeners: Vec<Option<OwnedFd>>,
+    pub(super) listeners: Vec<Listener>,
     wake: WakeHandle,
     notice: Option<QuietNotice>,
     /// Where the read of the wake eventfd puts its eight bytes.
@@ -186,31 +187,6 @@ impl SocketRing {
     }
 
     // ---- listening
-
-    /// Accepts from a listening socket until [`stop_accepting`](Self::stop_accepting). Returns the listener's number.
-    pub fn listen(&mut self, listener: OwnedFd) -> usize {
-        self.listeners.push(Some(listener));
-        self.arm_accept(self.listeners.len() - 1);
-        self.listeners.len() - 1
-    }
-
-    /// Starts to accept again after [`Completion::AcceptEnded`].
-    pub fn arm_accept(&mut self, listener: usize) {
-        let Some(socket) = &self.listeners[listener] else { return };
-        let descriptor = types::Fd(socket.as_raw_fd());
-        let entry = opcode::AcceptMulti::new(descriptor).flags(libc::SOCK_CLOEXEC).build();
-        let user_data = user_data(Operation::Accept, listener as u32, 0);
-        self.push(entry.user_data(user_data));
-    }
-
-    /// Ends listening; nobody else may listen at the same socket. Gives a last [`Completion::AcceptEnded`]. Who connects from now
-    /// on is refused by the kernel.
-    pub fn stop_accepting(&mut self, listener: usize) {
-        if let Some(socket) = self.listeners[listener].take() {
-            // On a listening socket this ends the accept that waits, as close(2) alone would not.
-            let _ = socket2::SockRef::from(&socket).shutdown(std::net::Shutdown::Both);
-        }
-    }
 
     // ---- sockets
 

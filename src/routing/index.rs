@@ -102,6 +102,8 @@ pub struct TopicIndex {
     trie: Trie,
     groups: Groups,
     subscription_count: usize,
+    /// Of these, members of groups.
+    shared_subscription_count: usize,
 }
 
 impl TopicIndex {
@@ -116,6 +118,7 @@ impl TopicIndex {
             trie: Trie::new(hash.clone()),
             groups: Groups::new(hash),
             subscription_count: 0,
+            shared_subscription_count: 0,
         }
     }
 
@@ -207,6 +210,7 @@ impl TopicIndex {
         let group = self.groups.get_mut(id);
         let new = group.insert(session, subscription);
         self.subscription_count += usize::from(new);
+        self.shared_subscription_count += usize::from(new);
         Subscribed { new, first_on_shard: new && group.members.len() == 1 }
     }
 
@@ -219,6 +223,7 @@ impl TopicIndex {
         }
         let last_on_shard = group.members.is_empty();
         self.subscription_count -= 1;
+        self.shared_subscription_count -= 1;
         self.forget_if_empty(id);
         Some(Removed { last_on_shard })
     }
@@ -316,6 +321,11 @@ impl TopicIndex {
     /// Subscriptions of this shard, members of groups included.
     pub fn subscription_count(&self) -> usize {
         self.subscription_count
+    }
+
+    /// Members of groups on this shard.
+    pub fn shared_subscription_count(&self) -> usize {
+        self.shared_subscription_count
     }
 
     /// The target of a filter, which is added if need be.

@@ -19,6 +19,7 @@ use super::server_handle::ServerHandle;
 use super::shard::Common;
 use super::start::{Seed, spawn};
 use super::store_host::{self, Kept};
+use super::sys::SysTopics;
 use super::tickets::connection_of;
 use super::{ListenAddress, ListenerConfig, RuntimeConfig, StartError, descriptors, placement};
 use crate::access::BanSubject;
@@ -51,6 +52,8 @@ pub struct Server {
     common: Arc<Common>,
     threads: Vec<ExecutorJoinHandle<()>>,
     storage: Option<StorageThread>,
+    /// If there are any.
+    sys_topics: Option<SysTopics>,
     ended: Receiver<()>,
 }
 
@@ -100,12 +103,14 @@ impl Server {
         };
         let common = Arc::new(Common {
             clock,
+            store: storage.as_ref().map(StorageThread::watch),
             admission: Admission::new(connections_max),
             guard: Arc::new(Guard::new(config.guard, mailboxes.clone(), clock::seed())),
             attendance: Attendance::default(),
             mailboxes,
             counters: (0..shards).map(|_| ShardCounters::default()).collect(),
             idle: config.idle,
+            loop_lag_max: config.loop_lag_max,
             shutdown_time_max_ms: config.shutdown_time_max.as_millis() as u64,
             mailbox_high_water: config.mailbox_high_water,
             settings,
@@ -130,7 +135,13 @@ impl Server {
             tracing::warn!("{warning}");
         }
         let addresses = addresses(&registry);
-        Ok(Self { addresses, registry, authority, summary, common, threads, storage, ended })
+        let mut server =
+            Self { addresses, registry, authority, summary, common, threads, storage, sys_topics: None, ended };
+        if !config.sys_interval.is_zero() {
+            let started = SysTopics::start(server.handle(), config.sys_interval);
+            server.sys_topics = Some(started.map_err(StartError::SysTopics)?);
+        }
+        Ok(server)
     }
 
     /// The TCP addresses that it listens on, with the ports that were chosen, in the order of the configuration.
@@ -227,6 +238,7 @@ impl Server {
     }
 
     fn stop_threads(&mut self) {
+        drop(self.sys_topics.take());
         for shard in 0..self.summary.shards {
             self.common.mailboxes.push_and_wake(shard, Mail::Stop);
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::{error, warn};
 
@@ -13,12 +14,14 @@ use super::attendance::{Attendance, Presence};
 use super::clock::{Clock, millis};
 use super::config::{AuthenticationMethods, IdlePolicy};
 use super::counters::ShardCounters;
+use super::crowd::Crowd;
 use super::event_log::{EventLog, OncePerSecond};
 use super::guard::{FlappingClients, Guard, Guests};
 use super::links::{Link, Links};
 use super::listening::{Listeners, Listening};
 use super::mailbox::{Inbox, Mail, Mailboxes};
 use super::outbox::Outbox;
+use super::sampling::Sampling;
 use super::store_host::Kept;
 use super::tickets::ticket;
 use crate::access::ListenerId;
@@ -29,18 +32,21 @@ use crate::limits;
 use crate::net::layers::LayerFailure;
 use crate::net::{Completion, ReceiveBuffer, SocketId, SocketRing};
 use crate::routing::ShardIndex;
-use crate::storage::BatchSender;
+use crate::storage::{BatchSender, StoreWatch};
 
 /// What all shards of a server have in common.
 #[derive(Debug)]
 pub struct Common {
     pub clock: Clock,
+    /// If there is a store.
+    pub store: Option<StoreWatch>,
     pub admission: Admission,
     pub guard: Arc<Guard>,
     pub attendance: Attendance,
     pub mailboxes: Arc<Mailboxes>,
     pub counters: Vec<ShardCounters>,
     pub idle: IdlePolicy,
+    pub loop_lag_max: Option<Duration>,
     pub shutdown_time_max_ms: Millis,
     pub mailbox_high_water: usize,
     pub settings: Settings,
@@ -67,9 +73,11 @@ pub struct ShardDriver {
     /// By their ids.
     listening: Vec<Option<Arc<Listening>>>,
     /// What each of the ring's listening sockets belongs to, as long as it accepts.
-    accepting: Vec<Option<ListenerId>>,
+    pub(super) accepting: Vec<Option<ListenerId>>,
     pub(super) log: EventLog,
     accept_warning: OncePerSecond,
+    pub(super) slow_down_warning: OncePerSecond,
+    pub(super) crowd: Crowd,
     back_pressure_warning: OncePerSecond,
     /// Sockets whose CONNECT must be whole by then, in the order of that time.
     pub(super) handshakes: VecDeque<(Millis, SocketId)>,
@@ -81,13 +89,16 @@ pub struct ShardDriver {
     held: VecDeque<Held>,
     pub(super) congested: bool,
     /// Listeners that ran out of descriptors or memory, and when to try again.
-    paused_listeners: Vec<usize>,
+    pub(super) paused_listeners: Vec<usize>,
     resume_accepting_at: Option<Millis>,
     /// The server stops, at this time at the latest.
     pub(super) stopping: Option<Millis>,
     /// Given up with the last client.
     presence: Option<Presence>,
     pub(super) now: Millis,
+    pub(super) sampling: Sampling,
+    /// Since when nothing is read from clients.
+    congested_since: Millis,
 }
 
 #[derive(Debug)]
@@ -141,6 +152,8 @@ impl ShardDriver {
             accepting: Vec::new(),
             log: EventLog::new(index.0),
             accept_warning: OncePerSecond::default(),
+            slow_down_warning: OncePerSecond::default(),
+            crowd: Crowd::default(),
             back_pressure_warning: OncePerSecond::default(),
             handshakes: VecDeque::new(),
             tls_handshakes: VecDeque::new(),
@@ -152,6 +165,8 @@ impl ShardDriver {
             stopping: None,
             presence: Some(presence),
             now,
+            sampling: Sampling::default(),
+            congested_since: 0,
         }
     }
 
@@ -187,6 +202,9 @@ impl ShardDriver {
             let number = self.ring.listen(socket);
             debug_assert_eq!(number, self.accepting.len());
             self.accepting.push(Some(id));
+            if self.crowd.is_paused() {
+                self.ring.pause_accepting(number);
+            }
         }
     }
 
@@ -201,16 +219,28 @@ impl ShardDriver {
 
     /// One turn. Returns whether anything happened.
     pub fn turn(&mut self) -> bool {
-        self.now = millis(self.common.clock.elapsed());
+        let began = self.common.clock.elapsed();
+        self.now = millis(began);
+        let deadline = self.shard.next_deadline();
+        self.sampling.begin_turn(began, deadline);
+        self.shard.set_time(self.sampling.turn_began_ns());
         let mut worked = self.handle_completions();
+        if self.sampling.is_sampled() && worked {
+            self.sampling.routed(self.common.clock.elapsed());
+        }
         worked |= self.handle_mail();
         worked |= self.handle_due();
         self.send_output();
-        if self.advance_tls_handshakes() {
+        if self.sampling.is_sampled() {
+            self.sampling.queued(self.common.clock.elapsed());
+        }
+        // Those who stay have been served.
+        if self.advance_crowd() | self.advance_tls_handshakes() {
             self.send_output();
             worked = true;
         }
         self.counters().turns.add(1);
+        self.sampling.end_turn(self.ring.has_completions());
         worked
     }
 
@@ -220,6 +250,7 @@ impl ShardDriver {
             || !self.inbox.is_empty()
             || self.shard.has_work()
             || !self.tls_handshakes.is_empty()
+            || !self.crowd.is_empty()
             || (!self.congested && !self.held.is_empty())
     }
 
@@ -258,6 +289,8 @@ impl ShardDriver {
             // Both forget what has drained, so both are asked.
             let storage = self.storage.as_mut().is_some_and(BatchSender::is_congested);
             self.congested = self.outbox.is_congested(&self.common.mailboxes) || storage;
+            self.counters().back_pressure_ms.add(self.now - self.congested_since);
+            self.congested_since = self.now;
         }
         while !self.congested && budget > 0 {
             let Some(held) = self.held.pop_front() else { break };
@@ -279,13 +312,13 @@ impl ShardDriver {
                 Completion::Ended { socket } if hold => self.held.push_back(Held::Ended(socket)),
                 Completion::Received { socket, buffer } => self.handle_received(socket, buffer),
                 Completion::Readable { socket } => self.handle_readable(socket),
-                Completion::Ended { socket } => self.handle_ended(socket),
+                Completion::Ended { socket } => self.crowd.go(socket),
                 Completion::Sent { socket, parts } => self.handle_sent(socket, parts),
                 Completion::SendFailed { socket, parts } => {
                     drop(parts);
                     self.handle_ended(socket);
                 }
-                Completion::Accepted { listener, socket } => self.handle_accepted(listener, socket),
+                Completion::Accepted { listener, socket } => self.crowd.come(listener, socket),
                 Completion::AcceptEnded { listener, error } => self.handle_accept_ended(listener, &error),
                 Completion::Woken => {}
                 Completion::WakeFailed { ring } => {
@@ -395,7 +428,9 @@ impl ShardDriver {
         if self.resume_accepting_at.is_some_and(|at| at <= self.now) {
             self.resume_accepting_at = None;
             for listener in std::mem::take(&mut self.paused_listeners) {
-                self.ring.arm_accept(listener);
+                if !self.crowd.is_paused() {
+                    self.ring.resume_accepting(listener);
+                }
             }
         }
         self.log.advance(self.now);
@@ -464,7 +499,10 @@ impl ShardDriver {
     }
 
     fn pause_reading(&mut self, cause: &str) {
-        self.congested = true;
+        if !self.congested {
+            self.congested = true;
+            self.congested_since = self.now;
+        }
         if self.back_pressure_warning.allows(self.now) {
             warn!(shard = self.index.0, "{cause}, reading from clients pauses until it drains");
         }
