@@ -381,11 +381,33 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Time for a request to the administration and its answer, in milliseconds.
 pub const ADMIN_REQUEST_TIME_MAX_MS: u64 = 30_000;
 
+/// Reloads that wait for an earlier one; more are refused.
+pub const RELOADS_WAITING_MAX: usize = 4;
+
+/// Time for the shards to say that they are ready, in milliseconds: those who ask (systemd, Kubernetes) wait a second or a few.
+pub const ADMIN_READY_TIME_MAX_MS: u64 = 900;
+
 /// Bytes of the body of such a request: a client id may have 65,535, some of them written as six.
 pub const ADMIN_BODY_SIZE_MAX: usize = 512 * 1024;
 
 /// Characters of the token for it, at least: 64 bits in hexadecimal.
 pub const ADMIN_TOKEN_SIZE_MIN: usize = 16;
+
+/// Sessions that one question to a shard looks at: a fraction of a millisecond of its turn.
+pub const INSPECTED_SESSIONS_MAX: u32 = 4_096;
+
+/// Questions for one page of a list: it ends short after a million entries that nobody wanted, and the next one goes on.
+pub const QUESTIONS_PER_PAGE_MAX: usize = 256;
+
+/// Entries of one page of a list.
+pub const PAGE_ENTRIES_MAX: usize = 1_000;
+pub const PAGE_ENTRIES_DEFAULT: usize = 100;
+
+/// Places of the topic index that one question to a shard looks at, as long as sessions.
+pub const INSPECTED_FILTERS_MAX: usize = 4_096;
+
+/// Subscriptions that are shown with their client; the list of subscriptions has all.
+pub const INSPECTED_SUBSCRIPTIONS_MAX: usize = 100;
 
 /// Addresses that the guard knows at a time: 40 MB, if there are as many.
 pub const GUARD_ADDRESSES_MAX_DEFAULT: usize = 1 << 20;

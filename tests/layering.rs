@@ -84,6 +84,8 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
             "authority::AuthorityError",
             "authority::Warning",
             "authority::secret_file",
+            "broker",
+            "codec",
             "latency",
             "runtime",
         ],

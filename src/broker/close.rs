@@ -142,7 +142,7 @@ impl Shard {
         let Some(connection) = self.connections.remove(id.slot) else { return };
         let Connection { output, sending_len, partial, timer, phase, .. } = connection;
         self.counters.connections[state(phase)] -= 1;
-        self.held_bytes -= output.len() + sending_len + partial.size();
+        self.held_bytes -= output.len() + sending_len as usize + partial.size();
         self.buffers.keep(output.into_buffer());
         if let Some(timer) = timer {
             self.wheel.cancel(timer);
@@ -264,6 +264,7 @@ impl Shard {
             self.end_ticket(false);
         }
         let Some(session) = self.sessions.remove(key.0) else { return };
+        self.drops.forget(key);
         let sessions = &self.sessions;
         let is_it = |known: &SessionKey| *known == key;
         self.session_by_client.remove(session.client_hash, is_it, |key| client_hash_of(sessions, *key));

@@ -14,11 +14,13 @@ mod close;
 mod connect;
 pub mod counters;
 mod deliver;
+mod drops;
 mod durability;
 pub mod event;
 pub mod gate;
 mod hold;
 mod home;
+pub mod inspect;
 mod keep;
 mod login;
 pub mod message;
@@ -36,6 +38,7 @@ pub mod report;
 mod restore;
 mod retain;
 mod sample;
+mod server_publish;
 pub mod settings;
 mod shared;
 mod slots;
@@ -63,6 +66,7 @@ use crate::routing::table::Table;
 use crate::routing::{Matches, RetainedTree, SessionKey, ShardIndex, TopicIndex};
 use crate::session::Session;
 use ban::Bans;
+use drops::Drops;
 use durability::Durability;
 use permissions::Listener;
 use publication::Templates;
@@ -76,12 +80,13 @@ pub use batch::{Batch, StoreOp};
 pub use counters::Counters;
 pub use event::{CloseReason, DropReason, Event};
 pub use gate::Gate;
-pub use home::{Home, home_of};
+pub use home::{Home, home_of, home_of_client, home_of_topic};
 pub use message::Message;
 pub use peer_message::PeerMessage;
 pub use recovered::{Recovered, RecoveredSession};
 pub use report::{Loaded, Report};
 pub use restore::{Interests, Partition, partition};
+pub use server_publish::{NotPublished, ServerPublish};
 pub use settings::{QueuePolicy, Settings};
 pub use store_notice::STORE_ACCEPTING_TOPIC;
 
@@ -190,6 +195,7 @@ pub struct Shard {
     events: VecDeque<Event>,
     counters: Counters,
     followed: Followed,
+    drops: Drops,
     held_bytes: usize,
     retained_bytes: usize,
 
@@ -211,6 +217,7 @@ impl Shard {
         Self {
             index: TopicIndex::new(own, shards, settings.hash_seed),
             bans: Bans::new(settings.hash_seed),
+            drops: Drops::new(settings.hash_seed),
             settings,
             own,
             shards,
@@ -255,6 +262,13 @@ impl Shard {
         }
     }
 
+    /// Other settings from now on, but for the seed. Who is connected keeps what was agreed at CONNECT, so that nothing that was
+    /// promised there may become narrower.
+    pub fn set_settings(&mut self, settings: Rc<Settings>) {
+        debug_assert_eq!(settings.hash_seed, self.settings.hash_seed, "names hash to their homes by it");
+        self.settings = settings;
+    }
+
     /// The methods of enhanced authentication that clients may name; none at first.
     pub fn set_authentication_methods(&mut self, methods: Vec<Box<dyn AuthenticationMethod>>) {
         self.authentication_methods = methods;
@@ -283,7 +297,7 @@ impl Shard {
                 continue;
             }
             connection.sending = true;
-            connection.sending_len = connection.output.len();
+            connection.sending_len = u32::try_from(connection.output.len()).unwrap_or(u32::MAX);
             let output = std::mem::take(&mut connection.output);
             return Some(Transmit { connection: id, transport: connection.transport, output });
         }
@@ -448,7 +462,9 @@ impl Shard {
     /// Counts a message that `session` does not get, and reports the first one for each reason.
     fn count_drop(&mut self, session: Option<SessionKey>, reason: DropReason) {
         self.counters.dropped[reason as usize] += 1;
-        let Some(session) = session.and_then(|key| self.sessions.get_mut(key.0)) else { return };
+        let Some(key) = session else { return };
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        self.drops.count(key, reason);
         if session.first_drop(reason) {
             let client_id = session.client_id.to_string();
             self.event(Event::Dropped { client_id, reason });

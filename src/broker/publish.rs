@@ -160,7 +160,7 @@ impl Shard {
 
     /// Rules that depend on what the server has announced.
     #[inline]
-    fn check_publish(&self, packet: &Publish<'_>) -> Result<(), Violation> {
+    pub(super) fn check_publish(&self, packet: &Publish<'_>) -> Result<(), Violation> {
         if packet.qos > self.settings.maximum_qos {
             return Err(Violation::QosAboveMaximum);
         }

@@ -22,4 +22,9 @@ impl Shard {
         message.stamp = self.next_stamp();
         self.route(&Publication::from_message(&Rc::new(message)), Admit::Always);
     }
+
+    /// Whether the store takes what must be kept; true without one.
+    pub fn is_store_accepting(&self) -> bool {
+        self.durability.accepting
+    }
 }

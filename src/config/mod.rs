@@ -17,6 +17,7 @@ mod load;
 pub mod mosquitto;
 mod networks;
 mod placement;
+mod reload;
 mod rules;
 mod server_keys;
 mod show;
@@ -40,6 +41,7 @@ use guard::{AdminSettings, GuardSettings};
 use listen::Endpoint;
 pub use listener::ListenerSettings;
 pub use load::{Loaded, Origins, Sources, load};
+pub use reload::{Change, Reload};
 pub use value::{Problem, Value};
 pub use written::{Assignment, ListenerTable, Written};
 

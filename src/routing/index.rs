@@ -5,6 +5,8 @@
 //! shard, other shards, groups. A match gathers the targets, and merges their subscribers (`merge`) if there is
 //! more than one list; if there is one, which is nearly always so, it is copied.
 
+mod listing;
+
 use super::choice::Draw;
 use super::exact::Exact;
 use super::groups::{Choice, GroupId, Groups, MemberState, Strategy};
@@ -15,6 +17,8 @@ use super::target::Target;
 use super::trie::{Place, Trie, Walk};
 use super::{SessionKey, ShardIndex, ShardSet};
 use crate::codec::SubscriptionOptions;
+
+pub use listing::{FilterPlace, ListedFilter};
 
 /// What a session asked for with one filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +141,7 @@ impl TopicIndex {
     }
 
     /// What a session asked for with this filter, in a group if `share` names one.
-    pub fn subscription(&mut self, share: Option<&str>, filter: &str, session: SessionKey) -> Option<Subscription> {
+    pub fn subscription(&self, share: Option<&str>, filter: &str, session: SessionKey) -> Option<Subscription> {
         let of =
             |members: &[Member], position: Option<usize>| members.get(position?).map(|(_, subscription)| *subscription);
         match share {
@@ -145,7 +149,10 @@ impl TopicIndex {
                 let members = &self.groups.get(self.groups.find(share, filter)?).members;
                 of(members.as_slice(), members.position(session))
             }
-            None => self.update(filter, |target| of(target.members(), target.position(session)))?,
+            None => {
+                let target = if has_wildcard(filter) { self.trie.get(filter) } else { self.exact.get(filter) }?;
+                of(target.members(), target.position(session))
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tracing::{error, warn};
@@ -43,12 +44,15 @@ pub struct Common {
     pub admission: Admission,
     pub guard: Arc<Guard>,
     pub attendance: Attendance,
+    /// The CPU of each shard; `None` where the kernel chooses.
+    pub cpus: Vec<Option<usize>>,
     pub mailboxes: Arc<Mailboxes>,
     pub counters: Vec<ShardCounters>,
     pub idle: IdlePolicy,
     pub loop_lag_max: Option<Duration>,
-    pub shutdown_time_max_ms: Millis,
+    pub shutdown_time_max_ms: AtomicU64,
     pub mailbox_high_water: usize,
+    /// As they were at the start: each shard has those in force.
     pub settings: Settings,
     pub authentication: Option<AuthenticationMethods>,
     pub scram: Scram,
@@ -176,6 +180,16 @@ impl ShardDriver {
         self.shard.restore(partition, &interests, self.now);
     }
 
+    /// Takes over what a configuration that was read again says of the core and of the guard.
+    pub(super) fn set_settings(&mut self, settings: Settings) {
+        self.settings = Rc::new(settings);
+        self.shard.set_settings(self.settings.clone());
+        if let Some(users) = self.common.guard.users() {
+            self.shard.set_user_connections(Box::new(users));
+        }
+        self.flapping = self.common.guard.flapping_clients();
+    }
+
     /// Takes over other listeners than before; what has come in at those that are gone stays.
     pub fn listen(&mut self, listeners: Listeners) {
         for (number, accepting) in self.accepting.iter_mut().enumerate() {
@@ -210,6 +224,19 @@ impl ShardDriver {
 
     pub(super) fn listening(&self, id: ListenerId) -> Option<Arc<Listening>> {
         self.listening.get(usize::from(id.0)).cloned().flatten()
+    }
+
+    /// Whether anybody can come in.
+    pub(super) fn accepts(&self) -> bool {
+        self.accepting.iter().any(Option::is_some)
+    }
+
+    pub(super) fn accepts_from(&self, listener: ListenerId) -> bool {
+        self.accepting.contains(&Some(listener))
+    }
+
+    pub(super) fn all_listening(&self) -> impl Iterator<Item = &Listening> {
+        self.listening.iter().flatten().map(|listening| &**listening)
     }
 
     /// What the ring's listening socket of this number belongs to, if it still accepts.
@@ -391,7 +418,7 @@ impl ShardDriver {
         if self.stopping.is_some() {
             return;
         }
-        self.stopping = Some(self.now + self.common.shutdown_time_max_ms);
+        self.stopping = Some(self.now + self.common.shutdown_time_max_ms.load(Ordering::Relaxed));
         self.resume_accepting_at = None;
         for (number, accepting) in self.accepting.iter_mut().enumerate() {
             if accepting.take().is_some() {
