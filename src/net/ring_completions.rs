@@ -1,7 +1,6 @@
 //! From the kernel's completions to ours: what each result means, and what is armed again without a word.
 #![allow(unsafe_code)]
 
-
 use std::os::fd::AsRawFd;
 
 use io_uring::cqueue;
