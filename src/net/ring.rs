@@ -307,6 +307,12 @@ impl SocketRing {
         !self.ring.completion().is_empty() || self.ring.submission().cq_overflow()
     }
 
+    /// Whether there is, or the kernel says that it has work which makes more: a hint, which may be stale.
+    #[inline]
+    pub fn expects_completions(&mut self) -> bool {
+        self.has_completions() || self.ring.submission().taskrun()
+    }
+
     /// Hands queued entries to the kernel and lets it make completions; no system call when there is neither.
     #[inline]
     pub fn submit(&mut self) -> io::Result<()> {
