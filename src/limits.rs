@@ -107,9 +107,9 @@ pub const LINGER_MS: u64 = 5_000;
 /// How late a shard may be before it accepts more slowly, in microseconds: a turn of some hundred messages takes less.
 pub const LOOP_LAG_MAX_US_DEFAULT: u64 = 500;
 
-/// Connections that were accepted and wait for their turn, beyond which accepting pauses: a pause costs two entries, which so many
-/// accepts outweigh.
-pub const CROWD_ACCEPTED_MAX: usize = 16;
+/// Connections that a shard accepts at each listening socket before it has taken in those that it accepted: as many as come in a turn
+/// of some 100 µs in a storm.
+pub const ACCEPTS_ARMED: usize = 16;
 
 /// What "recent" means where latencies are told: the present period of so many milliseconds and the one before. Long enough
 /// for a p99.9 under some load, short enough that one sees what is going on.

@@ -166,12 +166,12 @@ impl FromRef<Asked> for Program {
 
 fn router(asked: Asked, gate: Gate) -> Router {
     Router::new()
+        .route("/metrics", get(exposition::metrics))
         .route("/health", get(server::health))
         .route("/ready", get(server::ready))
         .route("/api/v1/server", get(server::show))
         .route("/api/v1/reload", post(steer::reload))
         .route("/api/v1/log-level", get(steer::log_level).put(steer::set_log_level))
-        .route("/metrics", get(exposition::metrics))
         .route("/api/v1/metrics", get(metrics::json))
         .route("/api/v1/bans", get(bans::list).post(bans::add))
         .route("/api/v1/bans/{kind}/{value}", delete(bans::lift))

@@ -194,8 +194,8 @@ pub struct Shard {
     unanswerable: Vec<ConnectionId>,
     events: VecDeque<Event>,
     counters: Counters,
-    drops: Drops,
     followed: Followed,
+    drops: Drops,
     held_bytes: usize,
     retained_bytes: usize,
 

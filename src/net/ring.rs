@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use io_uring::{EnterFlags, IoUring, opcode, squeue, types};
 
-use super::ring_accept::Listener;
 use super::ring_alarm::Alarm;
 use super::ring_buffers::{BUFFER_GROUP, BufferRing, BufferRingConfig, ReceiveBuffer};
 use super::ring_in_flight::InFlight;
@@ -42,7 +41,7 @@ pub enum Completion {
         listener: usize,
         socket: OwnedFd,
     },
-    /// The listener accepts no more until [`SocketRing::resume_accepting`]. `error` is what accept(2) said.
+    /// The listener accepts one connection less at a time until [`SocketRing::accept`]. `error` is what accept(2) said.
     AcceptEnded {
         listener: usize,
         error: io::Error,
@@ -92,7 +91,7 @@ pub struct SocketRing {
     /// Dropped by hand: not at all if the kernel might still use them.
     pub(super) buffers: ManuallyDrop<BufferRing>,
     pub(super) sockets: ManuallyDrop<Sockets<InFlight>>,
-    pub(super) listeners: Vec<Listener>,
+    pub(super) listeners: Vec<Option<OwnedFd>>,
     wake: WakeHandle,
     notice: Option<QuietNotice>,
     /// Where the read of the wake eventfd puts its eight bytes.
@@ -306,6 +305,12 @@ impl SocketRing {
     #[inline]
     pub fn has_completions(&mut self) -> bool {
         !self.ring.completion().is_empty() || self.ring.submission().cq_overflow()
+    }
+
+    /// Whether there is, or the kernel says that it has work which makes more: a hint, which may be stale.
+    #[inline]
+    pub fn expects_completions(&mut self) -> bool {
+        self.has_completions() || self.ring.submission().taskrun()
     }
 
     /// Hands queued entries to the kernel and lets it make completions; no system call when there is neither.

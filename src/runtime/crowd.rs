@@ -2,7 +2,7 @@
 //!
 //! When thousands of clients lose their connections at once and all want them back, the kernel tells of them in one breath. A turn
 //! does its other work first and sends what came of it; then it takes in as many of the crowd as half of the time allows that
-//! the loop may be late, and one if it is too late already. Who has been accepted and still waits then stops the accepting: the rest
+//! the loop may be late, and one if it is too late already. Another connection is accepted for each that was taken in, so that the rest
 //! of the crowd stands in the kernel's queue, in the order in which it came.
 
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::shard::ShardDriver;
-use crate::limits::CROWD_ACCEPTED_MAX;
+use crate::limits::ACCEPTS_ARMED;
 use crate::net::SocketId;
 
 #[derive(Debug, Default)]
@@ -20,8 +20,8 @@ pub struct Crowd {
     waiting: VecDeque<Member>,
     /// Those of them who come.
     accepted: usize,
-    /// Nobody is accepted until all who were have been taken in.
-    is_paused: bool,
+    /// As many as may be accepted wait, and not all of them have been taken in since.
+    is_slow: bool,
 }
 
 #[derive(Debug)]
@@ -44,11 +44,6 @@ impl Crowd {
         self.waiting.is_empty()
     }
 
-    /// Whether a listener that could accept must wait.
-    pub fn is_paused(&self) -> bool {
-        self.is_paused
-    }
-
     fn next(&mut self) -> Option<Member> {
         let member = self.waiting.pop_front()?;
         self.accepted -= usize::from(matches!(member, Member::Accepted { .. }));
@@ -62,51 +57,40 @@ impl ShardDriver {
         if self.crowd.is_empty() {
             return false;
         }
-        let until = self.common.loop_lag_max.map(|most| self.common.clock.elapsed() + self.share(most));
+        let until = self.common.loop_lag_max.map(|most| self.share(most) + self.common.clock.elapsed());
         while let Some(member) = self.crowd.next() {
             match member {
-                Member::Accepted { listener, socket } => self.handle_accepted(listener, socket),
+                Member::Accepted { listener, socket } => {
+                    self.handle_accepted(listener, socket);
+                    self.ring.accept(listener);
+                }
                 Member::Ended(socket) => self.handle_ended(socket),
             }
             if until.is_some_and(|until| self.common.clock.elapsed() >= until) {
                 break;
             }
         }
-        self.slow_down();
+        self.note_slowness();
         true
     }
 
-    /// The time of a turn that belongs to the crowd; one is taken in whatever the time.
-    fn share(&self, most: Duration) -> Duration {
-        if self.sampling.lag_ns() > most.as_nanos() as u64 { Duration::ZERO } else { most / 2 }
+    /// The time of a turn that belongs to the crowd; one is taken in whatever the time. What the kernel has not told yet may be of
+    /// those who stay: it makes 20 completions in a call, and those of 10,000 connections that end stand before it.
+    fn share(&mut self, most: Duration) -> Duration {
+        let is_late = self.sampling.lag_ns() > most.as_nanos() as u64;
+        if is_late || self.ring.expects_completions() { Duration::ZERO } else { most / 2 }
     }
 
-    /// Accepting pauses while too many wait who were accepted, and goes on when none is left.
-    fn slow_down(&mut self) {
-        let is_late = self.common.loop_lag_max.is_some() && self.crowd.accepted > CROWD_ACCEPTED_MAX;
-        if is_late && !self.crowd.is_paused {
-            self.crowd.is_paused = true;
+    /// Tells when there was no time for those who were accepted.
+    fn note_slowness(&mut self) {
+        if self.crowd.accepted >= ACCEPTS_ARMED && !self.crowd.is_slow {
+            self.crowd.is_slow = true;
             self.counters().accept_slow_downs.add(1);
             if self.slow_down_warning.allows(self.now) {
                 warn!(shard = self.index.0, "more clients connect than there is time for, accepting slows down");
             }
-            self.for_accepting(|driver, listener| driver.ring.pause_accepting(listener));
-        } else if self.crowd.is_paused && self.crowd.accepted == 0 {
-            self.crowd.is_paused = false;
-            self.for_accepting(|driver, listener| {
-                // Those that ran out of descriptors have a time of their own.
-                if !driver.paused_listeners.contains(&listener) {
-                    driver.ring.resume_accepting(listener);
-                }
-            });
-        }
-    }
-
-    fn for_accepting(&mut self, act: impl Fn(&mut Self, usize)) {
-        for listener in 0..self.accepting.len() {
-            if self.accepting[listener].is_some() {
-                act(self, listener);
-            }
+        } else if self.crowd.accepted == 0 {
+            self.crowd.is_slow = false;
         }
     }
 }

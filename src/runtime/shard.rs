@@ -77,7 +77,7 @@ pub struct ShardDriver {
     /// By their ids.
     listening: Vec<Option<Arc<Listening>>>,
     /// What each of the ring's listening sockets belongs to, as long as it accepts.
-    pub(super) accepting: Vec<Option<ListenerId>>,
+    accepting: Vec<Option<ListenerId>>,
     pub(super) log: EventLog,
     accept_warning: OncePerSecond,
     pub(super) slow_down_warning: OncePerSecond,
@@ -92,8 +92,8 @@ pub struct ShardDriver {
     /// What was received while another shard's mailbox was full, unread.
     held: VecDeque<Held>,
     pub(super) congested: bool,
-    /// Listeners that ran out of descriptors or memory, and when to try again.
-    pub(super) paused_listeners: Vec<usize>,
+    /// Accepts that ran out of descriptors or memory, by listener, and when to try again.
+    paused_listeners: Vec<usize>,
     resume_accepting_at: Option<Millis>,
     /// The server stops, at this time at the latest.
     pub(super) stopping: Option<Millis>,
@@ -216,9 +216,6 @@ impl ShardDriver {
             let number = self.ring.listen(socket);
             debug_assert_eq!(number, self.accepting.len());
             self.accepting.push(Some(id));
-            if self.crowd.is_paused() {
-                self.ring.pause_accepting(number);
-            }
         }
     }
 
@@ -362,7 +359,10 @@ impl ShardDriver {
         if self.stopping.is_some() || self.accepting(listener).is_none() {
             return;
         }
-        self.counters().accept_back_offs.add(1);
+        // Each of the accepts that are armed says so.
+        if !self.paused_listeners.contains(&listener) {
+            self.counters().accept_back_offs.add(1);
+        }
         if self.accept_warning.allows(self.now) {
             warn!(shard = self.index.0, %error, "cannot accept connections, trying again every {} ms", limits::ACCEPT_BACK_OFF_MS);
         }
@@ -455,9 +455,7 @@ impl ShardDriver {
         if self.resume_accepting_at.is_some_and(|at| at <= self.now) {
             self.resume_accepting_at = None;
             for listener in std::mem::take(&mut self.paused_listeners) {
-                if !self.crowd.is_paused() {
-                    self.ring.resume_accepting(listener);
-                }
+                self.ring.accept(listener);
             }
         }
         self.log.advance(self.now);
