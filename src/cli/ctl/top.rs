@@ -61,15 +61,18 @@ pub fn run(client: &Client, options: &TopOptions, as_json: bool) -> Result<Strin
 
 fn view(before: &Json, now: &Json, ready: &Json, slow: &Json) -> String {
     let elapsed_s = number(&now["time_ms"]).saturating_sub(number(&before["time_ms"])).max(1) as f64 / 1_000.0;
-    let rate = |of: &dyn Fn(&Json) -> u64| {
-        // A server that was started again counts from 0.
-        of(&now["total"]).saturating_sub(of(&before["total"])) as f64 / elapsed_s
-    };
-    [head(now, ready), rates(&rate), drops(now, before), latencies(now), shards(before, now, elapsed_s), slowest(slow)]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n")
+    [
+        head(now, ready),
+        rates(&before["total"], &now["total"], elapsed_s),
+        drops(now, before),
+        latencies(now),
+        shards(before, now, elapsed_s),
+        slowest(slow),
+    ]
+    .into_iter()
+    .filter(|part| !part.is_empty())
+    .collect::<Vec<_>>()
+    .join("\n")
 }
 
 fn head(now: &Json, ready: &Json) -> String {
@@ -97,7 +100,9 @@ fn head(now: &Json, ready: &Json) -> String {
         )
 }
 
-fn rates(rate: &dyn Fn(&dyn Fn(&Json) -> u64) -> f64) -> String {
+fn rates(before: &Json, now: &Json, elapsed_s: f64) -> String {
+    // A server that was started again counts from 0.
+    let rate = |of: &dyn Fn(&Json) -> u64| of(now).saturating_sub(of(before)) as f64 / elapsed_s;
     let messages = |publishes: &Json| ["qos0", "qos1", "qos2"].iter().map(|qos| number(&publishes[*qos])).sum::<u64>();
     let packets =
         |by_type: &Json| by_type.as_object().into_iter().flatten().map(|(_, it)| number(&it["packets"])).sum();
