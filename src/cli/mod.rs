@@ -10,6 +10,7 @@ mod client_options;
 mod convert;
 mod ctl;
 mod format;
+mod generate;
 mod logging;
 mod passwd;
 mod password_prompt;
@@ -17,6 +18,7 @@ mod properties;
 mod publish;
 mod replace_file;
 mod serve;
+mod service_manager;
 mod sources;
 mod store;
 mod subscribe;
@@ -56,6 +58,9 @@ enum Command {
     Store(store::StoreOptions),
     /// Write a file with the passwords of users; the flags are those of mosquitto_passwd
     Passwd(passwd::PasswdOptions),
+    /// Make manual pages or shell completions
+    #[command(hide = true)]
+    Generate(generate::GenerateOptions),
     /// Publish messages; the flags are those of mosquitto_pub
     #[command(name = "pub", disable_help_flag = true)]
     Publish(Box<publish::PublishOptions>),
@@ -75,6 +80,7 @@ pub fn run() -> ExitCode {
         Some(Command::Ctl(options)) => ctl::run(&options),
         Some(Command::Store(options)) => store::run(&options),
         Some(Command::Passwd(options)) => passwd::run(options),
+        Some(Command::Generate(options)) => generate::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Subscribe(options)) => subscribe::run(&options),
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use crossbeam_channel::select;
 
+use super::service_manager::{self, ServiceManager};
 use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging, sources};
 use crate::admin::Admin;
 use crate::config::Loaded;
@@ -64,6 +65,8 @@ pub struct ServeOptions {
 }
 
 pub fn run(options: &ServeOptions) -> ExitCode {
+    // First of all: it takes variables out of the environment, which must happen before there are threads.
+    let sockets = service_manager::inherited_sockets();
     let (loaded, warnings) = match load(options) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -80,8 +83,11 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             return ExitCode::from(EXIT_ENVIRONMENT);
         }
     };
+    let manager = ServiceManager::from_environment();
     let admin = loaded.config.admin();
-    let mut server = match Server::start(loaded.config.runtime) {
+    manager.starting();
+    let started = sockets.and_then(|sockets| Server::start_with_sockets(loaded.config.runtime, sockets));
+    let mut server = match started {
         Ok(server) => server,
         Err(error) => {
             eprintln!("ringmq: {error}");
@@ -100,10 +106,15 @@ pub fn run(options: &ServeOptions) -> ExitCode {
         admin.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         tracing::info!("administration at http://{}", admin.address());
     }
+    let watchdog = manager.ready(&server);
     let code = loop {
         select! {
             recv(signals) -> request => match request {
-                Ok(Request::Reload) => reload(&mut server, options),
+                Ok(Request::Reload) => {
+                    manager.reloading();
+                    reload(&mut server, options);
+                    manager.reloaded(&server);
+                }
                 Ok(Request::Stop(signal)) => {
                     tracing::info!("{}: stopping", signal_hook::low_level::signal_name(signal).unwrap_or("signal"));
                     break ExitCode::SUCCESS;
@@ -116,7 +127,8 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             }
         }
     };
-    drop(admin);
+    manager.stopping();
+    drop((watchdog, admin));
     server.stop();
     tracing::info!("stopped");
     code
