@@ -21,7 +21,8 @@ else
 fi
 
 rm -rf target/package/man target/package/completions
-target/release/ringmq generate man target/package/man
+released=$(sed -n '/^ -- /{s/.*>  //p;q}' packaging/debian/changelog)
+target/release/ringmq generate man target/package/man --date "$(date -u +%F -d "$released")"
 target/release/ringmq generate completions target/package/completions
 packaging/third-party.sh | gzip -9n > target/package/third-party-licenses.txt.gz
 

@@ -22,6 +22,9 @@ pub struct GenerateOptions {
     /// Directory to write it to; it is created
     #[arg(value_name = "DIR")]
     dir: PathBuf,
+    /// Date of the manual pages, which is that of the version and not of the build
+    #[arg(long, value_name = "YYYY-MM-DD", default_value = "1970-01-01")]
+    date: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -34,7 +37,7 @@ enum What {
 
 pub fn run(options: &GenerateOptions) -> ExitCode {
     let generated = std::fs::create_dir_all(&options.dir).and_then(|()| match options.what {
-        What::Man => manual_pages(&options.dir),
+        What::Man => manual_pages(&options.dir, &options.date),
         What::Completions => completions(&options.dir),
     });
     match generated {
@@ -46,18 +49,21 @@ pub fn run(options: &GenerateOptions) -> ExitCode {
     }
 }
 
-fn manual_pages(dir: &Path) -> io::Result<()> {
+fn manual_pages(dir: &Path, date: &str) -> io::Result<()> {
     // The command `help` is of no use in a manual.
     let mut command = CommandLine::command().disable_help_subcommand(true);
     command.build();
-    write_pages(&command, dir)?;
-    std::fs::write(dir.join("ringmq.toml.5"), configuration_page(EXAMPLE))
+    write_pages(&command, dir, date)?;
+    std::fs::write(dir.join("ringmq.toml.5"), configuration_page(EXAMPLE, date))
 }
 
 /// One page for the command, and one for each below it that is not hidden.
-fn write_pages(command: &Command, dir: &Path) -> io::Result<()> {
-    Man::new(command.clone()).source(SOURCE).manual(MANUAL).generate_to(dir)?;
-    command.get_subcommands().filter(|command| !command.is_hide_set()).try_for_each(|below| write_pages(below, dir))
+fn write_pages(command: &Command, dir: &Path, date: &str) -> io::Result<()> {
+    Man::new(command.clone()).date(date).source(SOURCE).manual(MANUAL).generate_to(dir)?;
+    command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .try_for_each(|below| write_pages(below, dir, date))
 }
 
 fn completions(dir: &Path) -> io::Result<()> {
@@ -68,9 +74,9 @@ fn completions(dir: &Path) -> io::Result<()> {
 }
 
 /// ringmq.toml(5) is the example with its comments, as it is: there every key is documented, and nowhere else.
-fn configuration_page(example: &str) -> String {
+fn configuration_page(example: &str, date: &str) -> String {
     let mut page = format!(
-        ".TH ringmq.toml 5 \"\" \"{SOURCE}\" \"{MANUAL}\"\n.SH NAME\nringmq.toml \\- configuration of the MQTT broker ringmq\n\
+        ".TH ringmq.toml 5 \"{date}\" \"{SOURCE}\" \"{MANUAL}\"\n.SH NAME\nringmq.toml \\- configuration of the MQTT broker ringmq\n\
          .SH DESCRIPTION\n.nf\n"
     );
     for line in example.lines() {
@@ -93,7 +99,7 @@ mod tests {
     #[test]
     fn every_command_that_is_shown_has_a_page() {
         let dir = tempfile::tempdir().unwrap();
-        manual_pages(dir.path()).unwrap();
+        manual_pages(dir.path(), "2026-11-23").unwrap();
         for page in ["ringmq.1", "ringmq-serve.1", "ringmq-pub.1", "ringmq-ctl.1", "ringmq.toml.5"] {
             let text = std::fs::read_to_string(dir.path().join(page)).unwrap();
             assert!(text.contains(".SH NAME"), "{page}: {text}");
@@ -115,7 +121,7 @@ mod tests {
 
     #[test]
     fn nothing_in_the_configuration_is_a_command_of_the_page() {
-        let page = configuration_page(".so /etc/passwd\n'x\na\\b\n");
+        let page = configuration_page(".so /etc/passwd\n'x\na\\b\n", "2026-11-23");
         assert!(page.contains("\n\\&.so /etc/passwd\n\\&'x\na\\eb\n"), "{page}");
     }
 }
