@@ -18,6 +18,7 @@ mod properties;
 mod publish;
 mod replace_file;
 mod serve;
+mod serve_reload;
 mod service_manager;
 mod sources;
 mod store;
