@@ -125,8 +125,13 @@ pub const SYS_TOPICS_PER_TURN: usize = 32;
 /// stop the measurement, few enough to stay in a cache.
 pub const ACKNOWLEDGEMENTS_FOLLOWED: usize = 8;
 
-/// One turn in so many is followed with the clock through its stages: three clock reads for eight turns.
-pub const TURNS_PER_SAMPLE: u64 = 8;
+/// One turn in so many is followed with the clock through its stages: three clock reads for seven turns. A prime, because a client that waits for
+/// each answer makes the same few turns again and again, and each of them is to be seen.
+pub const TURNS_PER_SAMPLE: u64 = 7;
+
+/// A message that is not acknowledged for so long counts as if it had been then, in seconds: the longest time that the histograms
+/// tell apart. Another one is followed instead.
+pub const ACKNOWLEDGEMENT_FOLLOWED_S_MAX: u64 = 60;
 
 /// Completions of the socket ring that one turn handles before it sends what came of them. One with many bytes counts once
 /// more for each 4 KiB of them: 2 MiB of small publishes are a few milliseconds' work.
