@@ -444,6 +444,12 @@ pub const TRACE_TIME_MAX_MS: u64 = 3_600_000;
 pub const TRACED_ALIASES_MAX: usize = 1_024;
 pub const TRACED_CONNECTIONS_MAX: usize = 64;
 
+/// Least time between two looks of the watchdog, in milliseconds: a service manager that asks for more must not cost a core.
+pub const WATCHDOG_LOOK_INTERVAL_MIN_MS: u64 = 10;
+
+/// Sockets that a service manager may hand over: as many as there can be listeners.
+pub const INHERITED_SOCKETS_MAX: usize = u16::MAX as usize;
+
 const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
 const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);
 const _: () = assert!(IN_FLIGHT_MAX_DEFAULT as usize <= PACKET_ID_SPAN_MAX);
