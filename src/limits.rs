@@ -426,6 +426,29 @@ pub const GUARD_SWEEP: usize = 16;
 /// Parts of the guard's table, each with a lock of its own.
 pub const GUARD_PARTS: usize = 64;
 
+/// Traces of packets that run at a time on one shard: people who look for something.
+pub const TRACERS_MAX: usize = 4;
+
+/// Packets, and their bytes, that wait in one shard for the reader of a trace: it comes every [`TRACE_READ_INTERVAL_MS`].
+pub const TRACED_PACKETS_MAX: usize = 4_096;
+pub const TRACED_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes of one packet that are kept for a trace.
+pub const TRACED_PACKET_SIZE_MAX: usize = 64 * 1024;
+
+/// How often a trace asks the shards for what has passed, in milliseconds: what a person sees as at once.
+pub const TRACE_READ_INTERVAL_MS: u64 = 50;
+
+/// A trace whose reader has not asked for so long ends, in milliseconds.
+pub const TRACE_ABANDONED_MS: u64 = 10_000;
+
+/// Time that one trace may take, in milliseconds: who forgets it should not cost the server something for ever.
+pub const TRACE_TIME_MAX_MS: u64 = 3_600_000;
+
+/// Topic aliases that are kept for the reader of a trace, for each connection and direction; and connections.
+pub const TRACED_ALIASES_MAX: usize = 1_024;
+pub const TRACED_CONNECTIONS_MAX: usize = 64;
+
 /// Least time between two looks of the watchdog, in milliseconds: a service manager that asks for more must not cost a core.
 pub const WATCHDOG_LOOK_INTERVAL_MIN_MS: u64 = 10;
 

@@ -34,6 +34,11 @@ impl Default for Place {
 }
 
 impl Followed {
+    /// The driver's time, in nanoseconds; 0 if it does not tell it.
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
     #[inline]
     fn place(&mut self, session: SessionKey) -> &mut Place {
         &mut self.places[session.0 as usize % ACKNOWLEDGEMENTS_FOLLOWED]
