@@ -216,10 +216,9 @@ fn of_packet(packet: &Packet<'_>) -> Content {
             ..Content::default()
         },
         Packet::PingReq | Packet::PingResp => Content::default(),
-        Packet::Disconnect(disconnect) => Content {
-            reason_string: disconnect.reason_string.map(str::to_owned),
-            ..of_reason(disconnect.reason)
-        },
+        Packet::Disconnect(disconnect) => {
+            Content { reason_string: disconnect.reason_string.map(str::to_owned), ..of_reason(disconnect.reason) }
+        }
         Packet::Auth(auth) => of_reason(auth.reason),
     }
 }

@@ -77,7 +77,8 @@ async fn follow(mut trace: Trace, mut reader: PacketReader, lines: Sender<Bytes>
         let (text, is_last) = match trace.passed().await {
             Ok(_) if Instant::now() >= end => (line(&json!({ "ended": "the time for one trace is over" })), true),
             Ok(passed) => {
-                let mut text: String = passed.packets.iter().map(|(shard, it)| line(&reader.shown(*shard, it))).collect();
+                let mut text: String =
+                    passed.packets.iter().map(|(shard, it)| line(&reader.shown(*shard, it))).collect();
                 if passed.left_out > 0 {
                     text += &line(&json!({ "left_out": passed.left_out }));
                 }

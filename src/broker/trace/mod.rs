@@ -204,8 +204,8 @@ impl Tracing {
     /// Keeps a packet for each tracer that `is_concerned`.
     fn keep(&mut self, packet: TracedPacket, is_concerned: impl Fn(&Tracer) -> bool) {
         for tracer in self.tracers.iter_mut().filter(|tracer| is_concerned(tracer)) {
-            let is_full =
-                tracer.traced.packets.len() >= TRACED_PACKETS_MAX || tracer.bytes + packet.bytes.len() > TRACED_BYTES_MAX;
+            let is_full = tracer.traced.packets.len() >= TRACED_PACKETS_MAX
+                || tracer.bytes + packet.bytes.len() > TRACED_BYTES_MAX;
             if is_full {
                 tracer.traced.left_out += 1;
             } else {

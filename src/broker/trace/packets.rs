@@ -66,7 +66,14 @@ impl Shard {
         }
     }
 
-    fn trace_packet(&mut self, id: ConnectionId, version: Version, direction: Direction, mut bytes: Vec<u8>, size: usize) {
+    fn trace_packet(
+        &mut self,
+        id: ConnectionId,
+        version: Version,
+        direction: Direction,
+        mut bytes: Vec<u8>,
+        size: usize,
+    ) {
         self.end_abandoned_traces();
         mask_secrets(&mut bytes, version);
         bytes.truncate(TRACED_PACKET_SIZE_MAX);

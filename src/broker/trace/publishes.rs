@@ -17,7 +17,14 @@ impl Shard {
     pub(in crate::broker) fn trace_publication(&mut self, publication: &Publication<'_>) {
         self.end_abandoned_traces();
         if self.watches_topic(publication.topic) {
-            self.keep_made(publication, publication.publisher, Direction::In, publication.qos, publication.retain, None);
+            self.keep_made(
+                publication,
+                publication.publisher,
+                Direction::In,
+                publication.qos,
+                publication.retain,
+                None,
+            );
         }
     }
 
@@ -37,7 +44,14 @@ impl Shard {
             let before = self.counters;
             self.deliver(key, publication, options, ids, false);
             let fate = fate(&before, &self.counters);
-            self.keep_made(publication, Some(key), Direction::Out, publication.qos.min(options.qos), retain, Some(fate));
+            self.keep_made(
+                publication,
+                Some(key),
+                Direction::Out,
+                publication.qos.min(options.qos),
+                retain,
+                Some(fate),
+            );
         }
         true
     }
@@ -95,7 +109,8 @@ impl Shard {
 /// What became of one message for one client, by what it has changed.
 fn fate(before: &Counters, after: &Counters) -> Fate {
     // One that pushed another out of the queue is in the queue itself.
-    let is_queued = after.queued_messages > before.queued_messages || after.dropped(DropReason::QueueFullOldest) > before.dropped(DropReason::QueueFullOldest);
+    let is_queued = after.queued_messages > before.queued_messages
+        || after.dropped(DropReason::QueueFullOldest) > before.dropped(DropReason::QueueFullOldest);
     if after.publishes_sent.total() > before.publishes_sent.total() {
         return Fate::Sent;
     }
