@@ -52,22 +52,26 @@ measure() { # measure SUBJECT: sets a knob where all variants share it, then let
 	halt-poll) # cpuidle's haltpoll governor in a guest: how long it polls before the CPU halts
 		keep /sys/module/haltpoll/parameters/guest_halt_poll_ns
 		compare "halt-poll-0 halt-poll-200us" $steady ;;
-	backlog) # net.core.somaxconn when 10,000 clients come back at once
-		compare "somaxconn-128 somaxconn-4096 somaxconn-65535" \
-			storm --clients 10000 --warmup 0.5 --quiet 1 --after 1 --rate 1000
-		echo "listen overflows (TcpExtListenOverflows) after each round:"
+	backlog) # net.core.somaxconn when 10,000 clients come at once
+		compare "somaxconn-128 somaxconn-4096 somaxconn-65535" connect --clients 10000 --dial-concurrency 10000 --keep-alive 0
+		echo "Listen overflows (TcpExtListenOverflows) before each round:"
 		overflows end; cat "$work/overflows" ;;
-	priority) # a program that computes beside the broker on its CPU, and who goes first
+	priority) # four programs that compute beside the broker on its CPU, and who goes first
 		keep /proc/sys/kernel/sched_autogroup_enabled
 		compete
 		compare "autogroup autogroup-nice no-autogroup no-autogroup-nice" \
-			pairs --pairs 50 --rate 2000 --seconds $seconds --warmup 0.5 ;;
+			pairs --pairs 50 --rate 4000 --seconds $seconds --warmup 0.5 ;;
 	priority-class) # the same with the scheduler's classes and slices
 		keep /proc/sys/kernel/sched_autogroup_enabled
 		compete
-		compare "no-autogroup slice-100us real-time" pairs --pairs 50 --rate 2000 --seconds $seconds --warmup 0.5 ;;
+		compare "no-autogroup slice-100us real-time" pairs --pairs 50 --rate 4000 --seconds $seconds --warmup 0.5 ;;
 	quota) # a cgroup's quota of CPU time: 30 ms of each 100
-		compare "plain quota" pairs --pairs 50 --rate 4000 --seconds $seconds --warmup 0.5 ;;
+		compare "plain quota" pairs --pairs 50 --rate 10000 --seconds $seconds --warmup 0.5
+		cat /sys/fs/cgroup/cpu/ringmq-measure/cpu.stat ;;
+	seccomp) # a filter of system calls as containers have it, with 400 rules
+		compare "plain seccomp" $one_at_a_time ;;
+	seccomp-rate) # the same at a steady rate
+		compare "plain seccomp" $steady ;;
 	huge-pages) # transparent huge pages: memory of idle connections
 		keep /sys/kernel/mm/transparent_hugepage/enabled
 		compare "huge-never huge-madvise huge-always" idle --connections 10000 --subscribe ;;
@@ -122,6 +126,7 @@ broker() { # broker VARIANT PORT
 	slice-100us) echo 0 >/proc/sys/kernel/sched_autogroup_enabled; wrap="python3 $here/measure.py slice 100000" ;;
 	real-time) echo 0 >/proc/sys/kernel/sched_autogroup_enabled; wrap="chrt -r 10" ;;
 	quota) quota $$ ;;
+	seccomp) wrap="python3 $here/measure.py seccomp allow" ;;
 	huge-*) echo "${1#huge-}" >/sys/kernel/mm/transparent_hugepage/enabled ;;
 	buffers-plain) set_sysctl net/ipv4/tcp_rmem "4096 131072 6291456"; set_sysctl net/ipv4/tcp_wmem "4096 16384 4194304" ;;
 	buffers-small) set_sysctl net/ipv4/tcp_rmem "4096 4096 65536"; set_sysctl net/ipv4/tcp_wmem "4096 4096 65536" ;;
@@ -130,7 +135,7 @@ broker() { # broker VARIANT PORT
 	ports-wide) set_sysctl net/ipv4/ip_local_port_range "1024 65535" ;;
 	*) echo "no such variant: $1" >&2; exit 2 ;;
 	esac
-	exec $wrap "$RINGMQ" serve --listen "tcp://127.0.0.1:$2" --no-persistence --shards 1 --cpus 0 --log warn
+	exec $wrap "$RINGMQ" serve --listen "tcp://127.0.0.1:$2" --no-persistence --shards 1 --cpus 0 --log error
 }
 
 # ---- helpers
@@ -154,8 +159,8 @@ keep() { # keep FILE...: puts their values back at the end
 	done
 }
 
-compete() { # one program that computes, on the broker's CPU, in a session of its own
-	setsid taskset -c 0 sh -c 'while :; do :; done' &
+compete() { # four programs that compute, on the broker's CPU, in a session of their own
+	setsid taskset -c 0 sh -c 'trap "kill 0" TERM; for _ in 1 2 3 4; do while :; do :; done & done; wait' &
 	competitor=$!
 }
 
@@ -169,12 +174,21 @@ quota() { # quota PID
 
 overflows() { # overflows VARIANT: the counter before this round
 	count=$(awk '/^TcpExt:/ { if (n++) print $at; else for (i = 1; i <= NF; i++) if ($i == "ListenOverflows") at = i }' /proc/net/netstat)
-	echo "before $1: $count" >>"$work/overflows"
+	echo "$1: $count" >>"$work/overflows"
 }
 
 flush_rules() {
 	iptables-legacy -F
 	iptables-legacy -t raw -F
+}
+
+# Another network namespace may use only those congestion controls that are allowed for everybody.
+allow_congestion_controls() {
+	directory=/proc/sys/net/ipv4
+	allowed=$(cat $directory/tcp_allowed_congestion_control)
+	trap 'echo "$allowed" >$directory/tcp_allowed_congestion_control' EXIT
+	trap 'exit 130' INT TERM
+	cat $directory/tcp_available_congestion_control >$directory/tcp_allowed_congestion_control
 }
 
 finish() {
@@ -199,5 +213,6 @@ inside)
 *)
 	WORK=$(mktemp -d)
 	export WORK work="$WORK"
-	exec unshare --net --mount "$0" inside "$1" ;;
+	allow_congestion_controls
+	unshare --net --mount "$0" inside "$1" ;;
 esac
