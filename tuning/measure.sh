@@ -58,13 +58,8 @@ measure() { # measure SUBJECT: sets a knob where all variants share it, then let
 		overflows end; cat "$work/overflows" ;;
 	priority) # four programs that compute beside the broker on its CPU, and who goes first
 		keep /proc/sys/kernel/sched_autogroup_enabled
-		compete
-		compare "autogroup autogroup-nice no-autogroup no-autogroup-nice" \
+		compare "one-group own-group nice slice-100us real-time" \
 			pairs --pairs 50 --rate 4000 --seconds $seconds --warmup 0.5 ;;
-	priority-class) # the same with the scheduler's classes and slices
-		keep /proc/sys/kernel/sched_autogroup_enabled
-		compete
-		compare "no-autogroup slice-100us real-time" pairs --pairs 50 --rate 4000 --seconds $seconds --warmup 0.5 ;;
 	quota) # a cgroup's quota of CPU time: 30 ms of each 100
 		compare "plain quota" pairs --pairs 50 --rate 10000 --seconds $seconds --warmup 0.5
 		cat /sys/fs/cgroup/cpu/ringmq-measure/cpu.stat ;;
@@ -86,7 +81,7 @@ measure() { # measure SUBJECT: sets a knob where all variants share it, then let
 	buffers-slow) # the same with 100 subscribers that do not read
 		compare "buffers-plain buffers-small buffers-large" slow --slow 100 --subscribers 1 --seconds $seconds --payload 1024 ;;
 	ports) # net.ipv4.ip_local_port_range of the load generator
-		compare "ports-narrow ports-wide" connect --clients 25000 --keep-alive 0 --source-addresses 1 ;;
+		compare "ports-19232 ports-28232 ports-64512" connect --clients 19000 --keep-alive 0 --source-addresses 1 ;;
 	*) echo "no such subject: $1" >&2; return 2 ;;
 	esac
 }
@@ -119,20 +114,20 @@ broker() { # broker VARIANT PORT
 	halt-poll-0) echo 0 >/sys/module/haltpoll/parameters/guest_halt_poll_ns ;;
 	halt-poll-200us) echo 200000 >/sys/module/haltpoll/parameters/guest_halt_poll_ns ;;
 	somaxconn-*) set_sysctl net/core/somaxconn "${1#somaxconn-}"; overflows "$1" ;;
-	autogroup) echo 1 >/proc/sys/kernel/sched_autogroup_enabled; wrap=setsid ;;
-	autogroup-nice) echo 1 >/proc/sys/kernel/sched_autogroup_enabled; wrap="setsid nice -n -10" ;;
-	no-autogroup) echo 0 >/proc/sys/kernel/sched_autogroup_enabled ;;
-	no-autogroup-nice) echo 0 >/proc/sys/kernel/sched_autogroup_enabled; wrap="nice -n -10" ;;
-	slice-100us) echo 0 >/proc/sys/kernel/sched_autogroup_enabled; wrap="python3 $here/measure.py slice 100000" ;;
-	real-time) echo 0 >/proc/sys/kernel/sched_autogroup_enabled; wrap="chrt -r 10" ;;
+	one-group) compete 0 ;;
+	own-group) compete 1; wrap=setsid ;;
+	nice) compete 0; wrap="nice -n -10" ;;
+	slice-100us) compete 0; wrap="python3 $here/measure.py slice 100000" ;;
+	real-time) compete 0; wrap="chrt -r 10" ;;
 	quota) quota $$ ;;
 	seccomp) wrap="python3 $here/measure.py seccomp allow" ;;
 	huge-*) echo "${1#huge-}" >/sys/kernel/mm/transparent_hugepage/enabled ;;
 	buffers-plain) set_sysctl net/ipv4/tcp_rmem "4096 131072 6291456"; set_sysctl net/ipv4/tcp_wmem "4096 16384 4194304" ;;
 	buffers-small) set_sysctl net/ipv4/tcp_rmem "4096 4096 65536"; set_sysctl net/ipv4/tcp_wmem "4096 4096 65536" ;;
 	buffers-large) set_sysctl net/ipv4/tcp_rmem "1048576 4194304 33554432"; set_sysctl net/ipv4/tcp_wmem "1048576 4194304 33554432" ;;
-	ports-narrow) set_sysctl net/ipv4/ip_local_port_range "32768 60999" ;;
-	ports-wide) set_sysctl net/ipv4/ip_local_port_range "1024 65535" ;;
+	ports-19232) set_sysctl net/ipv4/ip_local_port_range "32768 51999" ;;
+	ports-28232) set_sysctl net/ipv4/ip_local_port_range "32768 60999" ;;
+	ports-64512) set_sysctl net/ipv4/ip_local_port_range "1024 65535" ;;
 	*) echo "no such variant: $1" >&2; exit 2 ;;
 	esac
 	exec $wrap "$RINGMQ" serve --listen "tcp://127.0.0.1:$2" --no-persistence --shards 1 --cpus 0 --log error
@@ -159,9 +154,19 @@ keep() { # keep FILE...: puts their values back at the end
 	done
 }
 
-compete() { # four programs that compute, on the broker's CPU, in a session of their own
-	setsid taskset -c 0 sh -c 'trap "kill 0" TERM; for _ in 1 2 3 4; do while :; do :; done & done; wait' &
-	competitor=$!
+compete() { # compete AUTOGROUP: four programs that compute on the broker's CPU, in a session of their own, begun anew
+	end_competitors
+	echo "$1" >/proc/sys/kernel/sched_autogroup_enabled
+	# Not the broker's children, whose CPU would count as its own.
+	(COMPETITOR=$WORK/competitor setsid taskset -c 0 sh -c '
+		echo $$ >"$COMPETITOR"
+		for _ in 1 2 3 4; do while :; do :; done & done
+		wait' &)
+	sleep 0.2
+}
+
+end_competitors() {
+	[ ! -e "$WORK/competitor" ] || kill -- "-$(cat "$WORK/competitor")" 2>/dev/null || true
 }
 
 quota() { # quota PID
@@ -192,7 +197,7 @@ allow_congestion_controls() {
 }
 
 finish() {
-	[ -z "${competitor:-}" ] || kill "$competitor" 2>/dev/null || true
+	end_competitors
 	[ ! -e "$work/kept" ] || while read -r file value; do echo "$value" >"$file"; done <"$work/kept"
 	[ ! -d /sys/fs/cgroup/cpu/ringmq-measure ] || rmdir /sys/fs/cgroup/cpu/ringmq-measure || true
 	rm -rf "$work"
@@ -214,5 +219,8 @@ inside)
 	WORK=$(mktemp -d)
 	export WORK work="$WORK"
 	allow_congestion_controls
-	unshare --net --mount "$0" inside "$1" ;;
+	case $1 in
+	busy-read) "$0" inside "$1" ;; # its sysctls are only in the first namespace
+	*) unshare --net --mount "$0" inside "$1" ;;
+	esac ;;
 esac
