@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use crate::limits::{ACCEPT_BACK_OFF_MS, ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_TIME_MAX_MS};
 
@@ -84,13 +84,14 @@ impl RequestTime {
     }
 
     async fn is_over(&self) {
-        let began = Instant::now();
+        let mut waited_ms = 0;
         loop {
-            let end = began + Duration::from_millis(self.maximum.load(Ordering::Relaxed));
-            if Instant::now() >= end {
+            let maximum_ms = self.maximum.load(Ordering::Relaxed);
+            if waited_ms >= maximum_ms {
                 return;
             }
-            sleep_until(end).await;
+            sleep(Duration::from_millis(maximum_ms - waited_ms)).await;
+            waited_ms = maximum_ms;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `/api/v1/trace`: the packets of one client, or the publishes to some topics, line by line as they pass.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use hyper::body::{Bytes, Frame};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::answer::Failure;
 use super::packet::PacketReader;
@@ -72,10 +72,10 @@ fn checked(filter: String) -> Result<String, Failure> {
 
 /// Asks for what has passed until nobody reads it any more, or the time is over.
 async fn follow(mut trace: Trace, mut reader: PacketReader, lines: Sender<Bytes>) {
-    let end = Instant::now() + Duration::from_millis(TRACE_TIME_MAX_MS);
+    let mut time = pin!(sleep(Duration::from_millis(TRACE_TIME_MAX_MS)));
     loop {
         let (text, is_last) = match trace.passed().await {
-            Ok(_) if Instant::now() >= end => (line(&json!({ "ended": "the time for one trace is over" })), true),
+            Ok(_) if time.is_elapsed() => (line(&json!({ "ended": "the time for one trace is over" })), true),
             Ok(passed) => {
                 let mut text: String =
                     passed.packets.iter().map(|(shard, it)| line(&reader.shown(*shard, it))).collect();
@@ -92,6 +92,7 @@ async fn follow(mut trace: Trace, mut reader: PacketReader, lines: Sender<Bytes>
         tokio::select! {
             () = lines.closed() => return,
             () = sleep(Duration::from_millis(TRACE_READ_INTERVAL_MS)) => {}
+            () = &mut time => {}
         }
     }
 }
