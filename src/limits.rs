@@ -426,6 +426,9 @@ pub const GUARD_SWEEP: usize = 16;
 /// Parts of the guard's table, each with a lock of its own.
 pub const GUARD_PARTS: usize = 64;
 
+/// Events of clients that a shard remembers, of those that come and go, and of all others: some hundred bytes each, so that it is a megabyte at most.
+pub const EVENTS_REMEMBERED: usize = 4_096;
+
 /// Traces of packets that run at a time on one shard: people who look for something.
 pub const TRACERS_MAX: usize = 4;
 

@@ -64,6 +64,9 @@ struct ShownConnection {
     /// 0 is no limit.
     keep_alive_s: u16,
     connected_for_s: u64,
+    /// PUBLISH packets from it and to it; 4294967295 stands for that many or more.
+    publishes_received: u32,
+    publishes_sent: u32,
     /// Since the client's last packet.
     silent_for_s: u64,
     receive_maximum: u16,
@@ -148,7 +151,7 @@ pub async fn show(
     let Client { listener, state: ClientDetail { state, drops, subscriptions } } = client;
     Ok(Json(ShownClientDetail {
         client: ShownClient::new(shard, Client { listener, state }),
-        dropped_by_reason: drops.into_iter().map(|(reason, count)| (reason.name(), count)).collect(),
+        dropped_by_reason: drops.into_iter().map(|it| (it.reason.name(), it.messages)).collect(),
         subscriptions: subscriptions.into_iter().map(ShownSubscription::from).collect(),
     }))
 }
@@ -223,6 +226,8 @@ impl ShownConnection {
             is_bridge: state.is_bridge,
             keep_alive_s: state.keep_alive_s,
             connected_for_s: state.connected_for_ms / 1_000,
+            publishes_received: state.publishes_received,
+            publishes_sent: state.publishes_sent,
             silent_for_s: state.silent_for_ms / 1_000,
             receive_maximum: state.receive_maximum,
             maximum_packet_size: (state.packet_size_max != u32::MAX).then_some(state.packet_size_max),

@@ -9,6 +9,7 @@ mod clients;
 mod exposition;
 mod families;
 mod gate;
+mod history;
 mod metrics;
 mod packet;
 mod program;
@@ -182,6 +183,7 @@ fn router(asked: Asked, gate: Gate) -> Router {
         .route("/api/v1/bans/{kind}/{value}", delete(bans::lift))
         .route("/api/v1/clients", get(clients::list))
         .route("/api/v1/clients/{id}", get(clients::show).delete(clients::disconnect))
+        .route("/api/v1/clients/{id}/history", get(history::show))
         .route("/api/v1/trace", get(trace::trace))
         .route("/api/v1/slow", get(clients::slow))
         .route("/api/v1/subscriptions", get(subscriptions::list))

@@ -140,8 +140,8 @@ impl Shard {
             return;
         }
         let Some(connection) = self.connections.remove(id.slot) else { return };
-        let Connection { output, sending_len, partial, timer, phase, is_traced, .. } = connection;
-        if is_traced {
+        let Connection { output, sending_len, partial, timer, phase, .. } = connection;
+        if self.tracing.is_some() {
             self.forget_traced(id);
         }
         self.counters.connections[state(phase)] -= 1;
@@ -246,6 +246,7 @@ impl Shard {
         }
         let spilled =
             self.session(key).and_then(|session| session.flow.as_ref()).map_or(0, |flow| flow.spilled.messages);
+        let lost_before = self.counters.dropped[DropReason::SessionEnded as usize];
         self.counters.dropped[DropReason::SessionEnded as usize] += spilled;
         let undelivered = self.take_undelivered(key);
         for (delivery, was_sent) in undelivered {
@@ -267,7 +268,12 @@ impl Shard {
             self.end_ticket(false);
         }
         let Some(session) = self.sessions.remove(key.0) else { return };
+        let dropped = self.drops.sum(key);
         self.drops.forget(key);
+        let undelivered = self.counters.dropped[DropReason::SessionEnded as usize] - lost_before;
+        if undelivered > 0 || dropped > 0 {
+            self.event(Event::SessionLost { client_id: session.client_id.to_string(), undelivered, dropped });
+        }
         let sessions = &self.sessions;
         let is_it = |known: &SessionKey| *known == key;
         self.session_by_client.remove(session.client_hash, is_it, |key| client_hash_of(sessions, *key));

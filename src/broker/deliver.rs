@@ -121,6 +121,7 @@ impl Shard {
             Ok(()) => {
                 self.counters.packets_sent.count(PUBLISH_FIRST_BYTE, size);
                 self.counters.publishes_sent.count(form.qos, publication.payload);
+                connection.publishes_sent = connection.publishes_sent.saturating_add(1);
                 if form.packet_id != 0 && !form.dup {
                     self.followed.written(key, form.packet_id);
                 }

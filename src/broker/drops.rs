@@ -3,15 +3,23 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::DropReason;
+use super::{DropReason, Millis};
 use crate::routing::SessionKey;
 
-type Counts = [u64; DropReason::ALL.len()];
+/// What a session has lost for one reason, since it began or was read from the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    pub reason: DropReason,
+    pub messages: u64,
+    /// When the first and the last were dropped.
+    pub first_at: Millis,
+    pub last_at: Millis,
+}
 
-/// Counts of the sessions that have lost something, since each began or was read from the store.
+/// What the sessions that have lost something have lost, by reason: no more entries for one than there are reasons.
 #[derive(Debug)]
 pub(super) struct Drops {
-    sessions: HashMap<SessionKey, Box<Counts>, FixedState>,
+    sessions: HashMap<SessionKey, Vec<Dropped>, FixedState>,
 }
 
 impl Drops {
@@ -20,15 +28,25 @@ impl Drops {
     }
 
     #[cold]
-    pub fn count(&mut self, session: SessionKey, reason: DropReason) {
-        let counts = self.sessions.entry(session).or_default();
-        counts[reason as usize] += 1;
+    pub fn count(&mut self, session: SessionKey, reason: DropReason, now: Millis) {
+        let reasons = self.sessions.entry(session).or_default();
+        match reasons.iter_mut().find(|dropped| dropped.reason == reason) {
+            Some(dropped) => {
+                dropped.messages += 1;
+                dropped.last_at = now;
+            }
+            None => reasons.push(Dropped { reason, messages: 1, first_at: now, last_at: now }),
+        }
     }
 
-    /// The reasons for which a session has lost messages, and how many.
-    pub fn of(&self, session: SessionKey) -> impl Iterator<Item = (DropReason, u64)> {
-        let counts = self.sessions.get(&session).map_or([0; DropReason::ALL.len()], |counts| **counts);
-        DropReason::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0)
+    /// What a session has lost, in the order in which it began.
+    pub fn of(&self, session: SessionKey) -> &[Dropped] {
+        self.sessions.get(&session).map_or(&[], Vec::as_slice)
+    }
+
+    /// Messages that a session has lost.
+    pub fn sum(&self, session: SessionKey) -> u64 {
+        self.of(session).iter().map(|dropped| dropped.messages).sum()
     }
 
     /// The session has ended; its key will be another's.

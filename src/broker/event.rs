@@ -89,6 +89,22 @@ pub enum CloseReason {
     HandshakeTimeout,
 }
 
+impl Event {
+    /// Whom it is about; empty if nobody knows.
+    pub fn client_id(&self) -> &str {
+        match self {
+            Self::Connected { client_id, .. }
+            | Self::Closed { client_id, .. }
+            | Self::Denied { client_id, .. }
+            | Self::Dropped { client_id, .. }
+            | Self::SessionExpired { client_id }
+            | Self::SessionLost { client_id, .. }
+            | Self::OverQuota { client_id, .. }
+            | Self::BoundReached { client_id, .. } => client_id,
+        }
+    }
+}
+
 /// Something worth a log line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -123,6 +139,14 @@ pub enum Event {
     },
     SessionExpired {
         client_id: String,
+    },
+    /// A session has ended that leaves messages behind, or had lost some before.
+    SessionLost {
+        client_id: String,
+        /// Messages that it was still to get.
+        undelivered: u64,
+        /// Those that were dropped while it lasted.
+        dropped: u64,
     },
     /// A client began to send more than it may: `quota` is `messages` or `bytes`.
     OverQuota {

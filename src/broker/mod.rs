@@ -306,8 +306,8 @@ impl Shard {
             connection.sending = true;
             connection.sending_len = u32::try_from(connection.output.len()).unwrap_or(u32::MAX);
             let output = std::mem::take(&mut connection.output);
-            let (transport, is_traced, version) = (connection.transport, connection.is_traced, connection.version);
-            if is_traced {
+            let (transport, version) = (connection.transport, connection.version);
+            if self.is_traced(id) {
                 self.trace_output(id, version, &output);
             }
             return Some(Transmit { connection: id, transport, output });
@@ -475,7 +475,7 @@ impl Shard {
         self.counters.dropped[reason as usize] += 1;
         let Some(key) = session else { return };
         let Some(session) = self.sessions.get_mut(key.0) else { return };
-        self.drops.count(key, reason);
+        self.drops.count(key, reason, self.now);
         if session.first_drop(reason) {
             let client_id = session.client_id.to_string();
             self.event(Event::Dropped { client_id, reason });

@@ -136,8 +136,10 @@ impl Shard {
         let now = self.now;
         let Some(connection) = self.connection_mut(id) else { return };
         connection.last_packet_at = now;
+        let is_publish = frame.first_byte >> 4 == PUBLISH_PACKET_TYPE;
+        connection.publishes_received = connection.publishes_received.saturating_add(is_publish.into());
         let (phase, version, is_metered) = (connection.phase, connection.version, connection.is_metered);
-        if connection.is_traced {
+        if self.is_traced(id) {
             self.trace_frame(id, version, frame);
         }
         self.counters.packets_received.count(frame.first_byte, frame.packet_size());

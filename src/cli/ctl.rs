@@ -9,6 +9,7 @@ mod table;
 mod top;
 mod topics;
 mod trace;
+mod why;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ use clients::ClientsOptions;
 use top::TopOptions;
 use topics::{PublishOptions, RetainedCommand, SubscriptionsOptions};
 use trace::TraceOptions;
+use why::WhyOptions;
 
 #[derive(Debug, Args)]
 pub struct CtlOptions {
@@ -58,6 +60,8 @@ enum CtlCommand {
         #[arg(value_name = "ID")]
         client_id: String,
     },
+    /// Say what has happened to a client and to its messages, and what is wrong with it
+    Why(WhyOptions),
     /// Disconnect a client; its session stays if it wanted that
     Disconnect {
         #[arg(value_name = "ID")]
@@ -126,6 +130,7 @@ fn asked(client: &Client, command: &CtlCommand, as_json: bool) -> Result<String,
         CtlCommand::Top(options) => top::run(client, options, as_json),
         CtlCommand::Clients(options) => clients::clients(client, options, as_json),
         CtlCommand::Client { client_id } => clients::client(client, client_id, as_json),
+        CtlCommand::Why(options) => why::run(client, options, as_json),
         CtlCommand::Disconnect { client_id } => {
             let done: Json = client.delete(&format!("/api/v1/clients/{}", encoded(client_id)))?;
             Ok(if as_json { done.to_string() + "\n" } else { String::new() })

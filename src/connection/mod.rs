@@ -38,8 +38,6 @@ pub struct Connection {
     pub is_halted: bool,
     /// What the client sends is counted, in [`Identity::meter`].
     pub is_metered: bool,
-    /// Somebody watches its packets.
-    pub is_traced: bool,
     /// A `Transmit` is on its way.
     pub sending: bool,
     /// Listed among those that have something to send.
@@ -54,6 +52,9 @@ pub struct Connection {
     pub keep_alive_s: u16,
     /// When CONNECT was accepted, in seconds of the driver's clock.
     pub connected_at_s: u32,
+    /// PUBLISH packets from the client and to it; 4,294,967,295 stands for that many or more.
+    pub publishes_received: u32,
+    pub publishes_sent: u32,
     /// When the last whole packet arrived.
     pub last_packet_at: Millis,
     pub timer: Option<TimerId>,
@@ -103,7 +104,6 @@ impl Connection {
             bridge: false,
             is_halted: false,
             is_metered: false,
-            is_traced: false,
             sending: false,
             ready: false,
             problem_information: true,
@@ -111,6 +111,8 @@ impl Connection {
             packet_size_max: u32::MAX,
             keep_alive_s: 0,
             connected_at_s: 0,
+            publishes_received: 0,
+            publishes_sent: 0,
             last_packet_at: now,
             timer: None,
             partial: Partial::default(),
@@ -175,6 +177,6 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Option<Connection>>() <= 160, "{}", size_of::<Option<Connection>>());
+        assert!(size_of::<Option<Connection>>() <= 168, "{}", size_of::<Option<Connection>>());
     }
 }

@@ -9,13 +9,15 @@ use crate::broker::{CloseReason, Event, Millis};
 use crate::limits;
 use crate::net::layers::LayerFailure;
 
-const KINDS: usize = FLAPPING + 1;
+const KINDS: usize = FLAPPING + 2;
 /// Connections that end below MQTT.
 const LAYER_FAILURE: usize = 8;
 /// Connections that are closed at the door, each reason for itself.
 const FIRST_REFUSAL: usize = 9;
 /// Clients that connect again and again.
 const FLAPPING: usize = FIRST_REFUSAL + Refusal::ALL.len();
+/// Sessions that end with messages lost.
+const SESSION_LOST: usize = FLAPPING + 1;
 const SECOND_MS: Millis = 1_000;
 
 /// One shard's log lines.
@@ -134,6 +136,7 @@ fn kind(event: &Event) -> usize {
         Event::BoundReached { .. } => 5,
         Event::Denied { .. } => 6,
         Event::OverQuota { .. } => 7,
+        Event::SessionLost { .. } => SESSION_LOST,
     }
 }
 
@@ -144,7 +147,7 @@ fn is_wanted(event: &Event) -> bool {
         | Event::Closed { reason: CloseReason::ByClient(_) | CloseReason::ConnectionLost, .. } => {
             tracing::enabled!(Level::INFO)
         }
-        Event::SessionExpired { .. } => tracing::enabled!(Level::DEBUG),
+        Event::SessionExpired { .. } | Event::SessionLost { .. } => tracing::enabled!(Level::DEBUG),
         Event::Closed { .. }
         | Event::Dropped { .. }
         | Event::BoundReached { .. }
@@ -181,6 +184,9 @@ fn write_line(shard: u8, event: &Event) {
             warn!(shard, client_id, reason = reason.name(), "message dropped; further ones are only counted");
         }
         Event::SessionExpired { client_id } => debug!(shard, client_id, "session expired"),
+        Event::SessionLost { client_id, undelivered, dropped } => {
+            debug!(shard, client_id, undelivered, dropped, "session ended with messages lost");
+        }
         Event::BoundReached { client_id, key } => warn!(shard, client_id, key, "a bound was reached"),
     }
 }

@@ -18,6 +18,7 @@ use super::counters::ShardCounters;
 use super::crowd::Crowd;
 use super::event_log::{EventLog, OncePerSecond};
 use super::guard::{FlappingClients, Guard, Guests};
+use super::history::History;
 use super::links::{Link, Links};
 use super::listening::{Listeners, Listening};
 use super::mailbox::{Inbox, Mail, Mailboxes};
@@ -79,6 +80,7 @@ pub struct ShardDriver {
     /// What each of the ring's listening sockets belongs to, as long as it accepts.
     accepting: Vec<Option<ListenerId>>,
     pub(super) log: EventLog,
+    pub(super) history: History,
     accept_warning: OncePerSecond,
     pub(super) slow_down_warning: OncePerSecond,
     pub(super) crowd: Crowd,
@@ -155,6 +157,7 @@ impl ShardDriver {
             listening: Vec::new(),
             accepting: Vec::new(),
             log: EventLog::new(index.0),
+            history: History::default(),
             accept_warning: OncePerSecond::default(),
             slow_down_warning: OncePerSecond::default(),
             crowd: Crowd::default(),
@@ -499,6 +502,7 @@ impl ShardDriver {
             self.guard_event(&event);
             let counter = &self.common.counters[usize::from(self.index.0)].log_lines_suppressed;
             self.log.write(&event, self.now, counter);
+            self.history.remember(event, self.now);
         }
         if self.outbox.flush(&self.common.mailboxes, &mut self.ring) {
             self.counters().back_pressure_episodes.add(1);

@@ -42,6 +42,11 @@ impl Client<TcpStream> {
         Self::log_in_over(Self::open(address).stream, login)
     }
 
+    /// The reason code of the CONNACK.
+    pub fn try_log_in(address: SocketAddr, login: Login<'_>) -> u8 {
+        Self::ask_in(Self::open(address).stream, login).1
+    }
+
     /// Opens the connection and sends nothing.
     pub fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
@@ -53,6 +58,12 @@ impl Client<TcpStream> {
 
 impl<S: Read + Write> Client<S> {
     pub fn log_in_over(stream: S, login: Login<'_>) -> Self {
+        let (client, reason) = Self::ask_in(stream, login);
+        assert_eq!(reason, 0);
+        client
+    }
+
+    fn ask_in(stream: S, login: Login<'_>) -> (Self, u8) {
         let mut client = Self { stream };
         let flags = u8::from(login.clean_start) << 1 | u8::from(login.user_name.is_some()) << 7;
         let mut body = [b"\0\x04MQTT\x05".as_slice(), &[flags], &login.keep_alive_s.to_be_bytes()].concat();
@@ -66,8 +77,8 @@ impl<S: Read + Write> Client<S> {
         }
         client.send(0x10, &body);
         let (kind, connack) = client.read();
-        assert_eq!((kind, connack[1]), (0x20, 0), "{connack:?}");
-        client
+        assert_eq!(kind, 0x20, "{connack:?}");
+        (client, connack[1])
     }
 
     /// Subscribes without anything special, and waits for the SUBACK.
@@ -132,7 +143,7 @@ impl<S: Read + Write> Client<S> {
         Ok((kind, body))
     }
 
-    fn send(&mut self, first: u8, body: &[u8]) {
+    pub fn send(&mut self, first: u8, body: &[u8]) {
         let mut packet = vec![first];
         let mut size = body.len();
         while size >= 0x80 {

@@ -63,7 +63,9 @@ fn a_client_is_shown_in_detail() {
         assert!(connection["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{connection}");
         let expected = json!({
             "address": connection["address"], "listener": format!("tcp://{}", rig.address), "transport": "tcp",
-            "user_name": null, "protocol": "5.0", "is_bridge": false, "keep_alive_s": 60,
+            "user_name": null, "protocol": "5.0",
+                "publishes_received": 0,
+                "publishes_sent": 0, "is_bridge": false, "keep_alive_s": 60,
             "connected_for_s": connection["connected_for_s"], "silent_for_s": connection["silent_for_s"],
             "receive_maximum": 7, "maximum_packet_size": null, "unsent_bytes": 0
         });

@@ -19,6 +19,8 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/clients/here", "/api/v1/clients/{id}"),
     ("GET", "/api/v1/clients/away", "/api/v1/clients/{id}"),
     ("GET", "/api/v1/clients/nobody", "/api/v1/clients/{id}"),
+    ("GET", "/api/v1/clients/away/history", "/api/v1/clients/{id}/history"),
+    ("GET", "/api/v1/clients/nobody/history", "/api/v1/clients/{id}/history"),
     ("GET", "/api/v1/clients?limit=0", "/api/v1/clients"),
     ("GET", "/api/v1/clients?limit=1", "/api/v1/clients"),
     ("GET", "/api/v1/slow", "/api/v1/slow"),

@@ -4,6 +4,7 @@ mod client;
 mod clients;
 mod ctl;
 mod description;
+mod history;
 mod messages;
 mod process;
 mod rig;

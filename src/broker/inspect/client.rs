@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::access::{Address, ListenerId};
-use crate::broker::{DropReason, Millis, NEVER, Shard};
+use crate::broker::{Millis, NEVER, Shard};
 use crate::codec::Version;
 use crate::codec::topic::Filter;
 use crate::connection::Connection;
@@ -50,6 +50,9 @@ pub struct ConnectionState {
     pub keep_alive_s: u16,
     /// Since CONNECT was accepted, in milliseconds.
     pub connected_for_ms: Millis,
+    /// PUBLISH packets from the client and to it; `u32::MAX` stands for that many or more.
+    pub publishes_received: u32,
+    pub publishes_sent: u32,
     /// Since the last whole packet arrived, in milliseconds.
     pub silent_for_ms: Millis,
     /// The client's Receive Maximum, or the configured bound if that is lower.
@@ -86,13 +89,8 @@ impl Shard {
             queued_bytes: session.waiting_bytes(),
             in_flight: flow.map_or(0, |flow| flow.in_flight.len()),
             unreleased: flow.map_or(0, |flow| flow.unreleased.len()),
-            dropped: self.drops.of(key).map(|(_, count)| count).sum(),
+            dropped: self.drops.sum(key),
         }
-    }
-
-    /// Messages of one session that were dropped, by reason.
-    pub(super) fn drops_of(&self, key: SessionKey) -> Vec<(DropReason, u64)> {
-        self.drops.of(key).collect()
     }
 
     /// A subscription of a session, by its whole filter.
@@ -113,6 +111,8 @@ fn connection_state(connection: &Connection, now: Millis) -> ConnectionState {
         is_bridge: connection.bridge,
         keep_alive_s: connection.keep_alive_s,
         connected_for_ms: now.saturating_sub(u64::from(connection.connected_at_s) * 1_000),
+        publishes_received: connection.publishes_received,
+        publishes_sent: connection.publishes_sent,
         silent_for_ms: now.saturating_sub(connection.last_packet_at),
         receive_maximum: connection.send_window,
         packet_size_max: connection.packet_size_max,

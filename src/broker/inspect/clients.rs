@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use super::{ClientState, Part, SubscriptionState};
 use crate::access::{Address, ListenerId};
 use crate::broker::home::hash;
-use crate::broker::{CloseReason, DropReason, Millis, Shard};
+use crate::broker::inspect::Dropped;
+use crate::broker::{CloseReason, Millis, Shard};
 use crate::codec::ReasonCode;
 use crate::limits::{INSPECTED_SESSIONS_MAX, INSPECTED_SUBSCRIPTIONS_MAX};
 use crate::routing::SessionKey;
@@ -30,7 +31,8 @@ pub struct ClientFilter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientDetail {
     pub state: ClientState,
-    pub drops: Vec<(DropReason, u64)>,
+    /// What it did not get, or could not publish, since its session began or was read from the store.
+    pub drops: Vec<Dropped>,
     /// The first [`INSPECTED_SUBSCRIPTIONS_MAX`] of them.
     pub subscriptions: Vec<SubscriptionState>,
 }
@@ -55,7 +57,7 @@ impl Shard {
         let filters = session.subscriptions.iter().take(INSPECTED_SUBSCRIPTIONS_MAX);
         Some(ClientDetail {
             state: self.client_state(key, session, now),
-            drops: self.drops_of(key),
+            drops: self.drops.of(key).to_vec(),
             subscriptions: filters.filter_map(|whole| self.subscription_state(key, whole)).collect(),
         })
     }

@@ -13,6 +13,7 @@ pub use retained::{RetainedMessage, RetainedState};
 pub use slow::Slowest;
 pub use subscriptions::{ClientSubscription, FilterState, SubscriptionFilter, SubscriptionPlace};
 
+pub use super::drops::Dropped;
 pub use crate::routing::FilterPlace;
 
 /// One part of a list.

@@ -1,6 +1,6 @@
 //! Packets of one client, or publishes to some topics, as they pass: for somebody who watches.
 //!
-//! While nobody does, a packet that comes meets one flag of its connection, an output and a publish one pointer that is null. What is watched is
+//! While nobody does, packets, outputs and publishes meet one pointer that is null. What is watched is
 //! copied into a queue of the tracer until it is asked for. A queue that is full counts what it leaves out, and a tracer that nobody asks any
 //! more ends.
 
@@ -146,18 +146,20 @@ impl Shard {
 
     /// From now on the packets of this connection are looked at.
     fn watch(&mut self, id: ConnectionId, client_id: &str) {
-        let Some(connection) = self.connections.get_mut(id.slot).filter(|it| it.generation == id.generation) else {
-            return;
-        };
-        if !connection.is_traced
+        if !self.is_traced(id)
             && let Some(tracing) = &mut self.tracing
         {
-            connection.is_traced = true;
             tracing.connections.push((id, client_id.into()));
         }
     }
 
-    /// A connection that is traced has gone.
+    /// Whether somebody watches the packets of this connection. While nobody watches anything it is one look at a pointer.
+    #[inline]
+    pub(super) fn is_traced(&self, id: ConnectionId) -> bool {
+        self.tracing.as_ref().is_some_and(|tracing| tracing.client_id(id).is_some())
+    }
+
+    /// A connection has gone that may be traced.
     #[cold]
     pub(super) fn forget_traced(&mut self, id: ConnectionId) {
         if let Some(tracing) = &mut self.tracing {
@@ -179,13 +181,7 @@ impl Shard {
         if tracers.len() == before {
             return;
         }
-        connections.retain(|(id, client_id)| {
-            let is_watched = tracers.iter().any(|tracer| tracer.watches_client(client_id));
-            if !is_watched && let Some(connection) = self.connections.get_mut(id.slot) {
-                connection.is_traced = false;
-            }
-            is_watched
-        });
+        connections.retain(|(_, client_id)| tracers.iter().any(|tracer| tracer.watches_client(client_id)));
         if tracers.is_empty() {
             self.tracing = None;
         }
