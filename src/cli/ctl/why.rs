@@ -52,7 +52,7 @@ fn matched(matching: &[Json], topic: &str) -> String {
     if matching.is_empty() {
         return format!("No subscription of it matches {topic}: it does not get what is published there.");
     }
-    let filters: Vec<String> = matching.iter().map(|it| super::topics::subscription(it)).collect();
+    let filters: Vec<String> = matching.iter().map(super::topics::subscription).collect();
     format!("{topic} is matched by {}.", filters.join(", "))
 }
 
