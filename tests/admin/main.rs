@@ -5,6 +5,7 @@ mod clients;
 mod ctl;
 mod description;
 mod messages;
+mod page;
 mod process;
 mod rig;
 mod steer;
