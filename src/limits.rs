@@ -125,8 +125,13 @@ pub const SYS_TOPICS_PER_TURN: usize = 32;
 /// stop the measurement, few enough to stay in a cache.
 pub const ACKNOWLEDGEMENTS_FOLLOWED: usize = 8;
 
-/// One turn in so many is followed with the clock through its stages: three clock reads for eight turns.
-pub const TURNS_PER_SAMPLE: u64 = 8;
+/// One turn in so many is followed with the clock through its stages: three clock reads for seven turns. A prime, because a client that waits for
+/// each answer makes the same few turns again and again, and each of them is to be seen.
+pub const TURNS_PER_SAMPLE: u64 = 7;
+
+/// A message that is not acknowledged for so long counts as if it had been then, in seconds: the longest time that the histograms
+/// tell apart. Another one is followed instead.
+pub const ACKNOWLEDGEMENT_FOLLOWED_S_MAX: u64 = 60;
 
 /// Completions of the socket ring that one turn handles before it sends what came of them. One with many bytes counts once
 /// more for each 4 KiB of them: 2 MiB of small publishes are a few milliseconds' work.
@@ -420,6 +425,29 @@ pub const GUARD_SWEEP: usize = 16;
 
 /// Parts of the guard's table, each with a lock of its own.
 pub const GUARD_PARTS: usize = 64;
+
+/// Traces of packets that run at a time on one shard: people who look for something.
+pub const TRACERS_MAX: usize = 4;
+
+/// Packets, and their bytes, that wait in one shard for the reader of a trace: it comes every [`TRACE_READ_INTERVAL_MS`].
+pub const TRACED_PACKETS_MAX: usize = 4_096;
+pub const TRACED_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes of one packet that are kept for a trace.
+pub const TRACED_PACKET_SIZE_MAX: usize = 64 * 1024;
+
+/// How often a trace asks the shards for what has passed, in milliseconds: what a person sees as at once.
+pub const TRACE_READ_INTERVAL_MS: u64 = 50;
+
+/// A trace whose reader has not asked for so long ends, in milliseconds.
+pub const TRACE_ABANDONED_MS: u64 = 10_000;
+
+/// Time that one trace may take, in milliseconds: who forgets it should not cost the server something for ever.
+pub const TRACE_TIME_MAX_MS: u64 = 3_600_000;
+
+/// Topic aliases that are kept for the reader of a trace, for each connection and direction; and connections.
+pub const TRACED_ALIASES_MAX: usize = 1_024;
+pub const TRACED_CONNECTIONS_MAX: usize = 64;
 
 /// Least time between two looks of the watchdog, in milliseconds: a service manager that asks for more must not cost a core.
 pub const WATCHDOG_LOOK_INTERVAL_MIN_MS: u64 = 10;

@@ -128,7 +128,7 @@ fn turns(shards: &mut Shards<'_>) {
     let help = "Receives that had to wait for a buffer.";
     shards.counter("ringmq_receive_buffers_exhausted", help, |it| it.turns.receive_buffers_exhausted);
     let mut family =
-        shards.page.histogram("ringmq_stage_seconds", "Time that a stage of a turn took, one turn in eight.");
+        shards.page.histogram("ringmq_stage_seconds", "Time that a stage of a turn took, one turn in seven.");
     for (shard, it) in shards.shards {
         let latency = &it.latency;
         for (stage, times) in [

@@ -10,6 +10,7 @@ mod exposition;
 mod families;
 mod gate;
 mod metrics;
+mod packet;
 mod page;
 mod program;
 mod publish;
@@ -19,6 +20,7 @@ mod server;
 mod steer;
 mod subscriptions;
 mod thread;
+mod trace;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -181,6 +183,7 @@ fn router(asked: Asked, gate: Gate) -> Router {
         .route("/api/v1/bans/{kind}/{value}", delete(bans::lift))
         .route("/api/v1/clients", get(clients::list))
         .route("/api/v1/clients/{id}", get(clients::show).delete(clients::disconnect))
+        .route("/api/v1/trace", get(trace::trace))
         .route("/api/v1/slow", get(clients::slow))
         .route("/api/v1/subscriptions", get(subscriptions::list))
         .route("/api/v1/topics", get(subscriptions::topics))

@@ -4,17 +4,18 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::limits::{ACCEPT_BACK_OFF_MS, ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_TIME_MAX_MS};
 
@@ -59,7 +60,44 @@ async fn accept(listener: &tokio::net::TcpListener, router: &Router) {
 async fn answer(socket: TcpStream, router: Router) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).keep_alive(false);
-    let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
-    // A failure is the peer's, and concerns nobody else.
-    let _ = timeout(Duration::from_millis(ADMIN_REQUEST_TIME_MAX_MS), connection).await;
+    let time = RequestTime::default();
+    let service = TowerToHyperService::new(router.layer(Extension(time.clone())));
+    let connection = http.serve_connection(TokioIo::new(socket), service);
+    tokio::select! {
+        // A failure is the peer's, and concerns nobody else.
+        _ = connection => {}
+        () = time.is_over() => {}
+    }
+}
+
+/// How long a request and its answer may take.
+#[derive(Clone, Debug)]
+pub struct RequestTime {
+    /// In milliseconds.
+    maximum: Arc<AtomicU64>,
+}
+
+impl RequestTime {
+    /// An answer that takes as long as its reader likes may take this much more.
+    pub fn extend(&self, by_ms: u64) {
+        self.maximum.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
+    async fn is_over(&self) {
+        let mut waited_ms = 0;
+        loop {
+            let maximum_ms = self.maximum.load(Ordering::Relaxed);
+            if waited_ms >= maximum_ms {
+                return;
+            }
+            sleep(Duration::from_millis(maximum_ms - waited_ms)).await;
+            waited_ms = maximum_ms;
+        }
+    }
+}
+
+impl Default for RequestTime {
+    fn default() -> Self {
+        Self { maximum: Arc::new(AtomicU64::new(ADMIN_REQUEST_TIME_MAX_MS)) }
+    }
 }

@@ -140,7 +140,10 @@ impl Shard {
             return;
         }
         let Some(connection) = self.connections.remove(id.slot) else { return };
-        let Connection { output, sending_len, partial, timer, phase, .. } = connection;
+        let Connection { output, sending_len, partial, timer, phase, is_traced, .. } = connection;
+        if is_traced {
+            self.forget_traced(id);
+        }
         self.counters.connections[state(phase)] -= 1;
         self.held_bytes -= output.len() + sending_len as usize + partial.size();
         self.buffers.keep(output.into_buffer());

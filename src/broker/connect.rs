@@ -30,6 +30,9 @@ impl Shard {
         connection.packet_size_max = packet.properties.packet_size_max.unwrap_or(u32::MAX);
         connection.problem_information = packet.properties.request_problem_information.unwrap_or(true);
         let over_limit = connection.identity.as_ref().is_some_and(|identity| identity.over_limit);
+        if self.tracing.is_some() {
+            self.trace_connect(id, packet, frame);
+        }
         if let Err(refused) = self.check_connect(packet, over_limit) {
             return self.refuse(id, refused);
         }

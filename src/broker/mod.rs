@@ -49,6 +49,7 @@ mod subscribe;
 mod timeout;
 mod timer_key;
 pub mod timer_wheel;
+pub mod trace;
 mod unsubscribe;
 mod user_connections;
 mod will;
@@ -75,6 +76,7 @@ use slots::Slots;
 use spare_buffers::SpareBuffers;
 use timer_key::{GENERATION_MASK, TimerKey};
 use timer_wheel::TimerWheel;
+use trace::Tracing;
 
 pub use batch::{Batch, StoreOp};
 pub use counters::Counters;
@@ -196,6 +198,9 @@ pub struct Shard {
     counters: Counters,
     followed: Followed,
     drops: Drops,
+    /// Present while somebody watches.
+    tracing: Option<Box<Tracing>>,
+    last_tracer: u64,
     held_bytes: usize,
     retained_bytes: usize,
 
@@ -252,6 +257,8 @@ impl Shard {
             events: VecDeque::new(),
             counters: Counters::default(),
             followed: Followed::default(),
+            tracing: None,
+            last_tracer: 0,
             held_bytes: 0,
             retained_bytes: 0,
             interest_in_force: if shards == 1 { u64::MAX } else { 0 },
@@ -299,7 +306,11 @@ impl Shard {
             connection.sending = true;
             connection.sending_len = u32::try_from(connection.output.len()).unwrap_or(u32::MAX);
             let output = std::mem::take(&mut connection.output);
-            return Some(Transmit { connection: id, transport: connection.transport, output });
+            let (transport, is_traced, version) = (connection.transport, connection.is_traced, connection.version);
+            if is_traced {
+                self.trace_output(id, version, &output);
+            }
+            return Some(Transmit { connection: id, transport, output });
         }
         None
     }

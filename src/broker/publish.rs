@@ -256,6 +256,9 @@ impl Shard {
             }
             began_ticket = concerns_others && self.begin_ticket();
         }
+        if self.tracing.is_some() {
+            self.trace_publication(publication);
+        }
         self.deliver_to_matches(publication, &matches);
         for shard in matches.shards.iter() {
             let ticket = if matches.durable_shards.contains(shard) { self.ticket_for_peer() } else { 0 };
@@ -274,6 +277,9 @@ impl Shard {
 
     /// Delivers to this shard's subscribers, members of groups excepted.
     pub(super) fn deliver_to_matches(&mut self, publication: &Publication<'_>, matches: &Matches) {
+        if self.tracing.is_some() && self.deliver_traced(publication, matches) {
+            return;
+        }
         self.templates.next();
         let several = matches.local.len() > 1;
         for matched in &matches.local {

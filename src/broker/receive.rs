@@ -137,6 +137,9 @@ impl Shard {
         let Some(connection) = self.connection_mut(id) else { return };
         connection.last_packet_at = now;
         let (phase, version, is_metered) = (connection.phase, connection.version, connection.is_metered);
+        if connection.is_traced {
+            self.trace_frame(id, version, frame);
+        }
         self.counters.packets_received.count(frame.first_byte, frame.packet_size());
         if let Phase::Open(session) = phase {
             // The two packets that come most often do not pass through a `Packet`, which is as large as the largest.

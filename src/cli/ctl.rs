@@ -1,12 +1,14 @@
 //! `ringmq ctl`: administrates a running server over its HTTP listener.
 
 mod bans;
+mod capture;
 mod client;
 mod clients;
 mod steer;
 mod table;
 mod top;
 mod topics;
+mod trace;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,6 +22,7 @@ use client::{Client, Failure, encoded};
 use clients::ClientsOptions;
 use top::TopOptions;
 use topics::{PublishOptions, RetainedCommand, SubscriptionsOptions};
+use trace::TraceOptions;
 
 #[derive(Debug, Args)]
 pub struct CtlOptions {
@@ -79,6 +82,8 @@ enum CtlCommand {
         #[command(subcommand)]
         command: RetainedCommand,
     },
+    /// Show packets of one client, or publishes to some topics, as they pass
+    Trace(TraceOptions),
     /// Publish a message
     Publish(PublishOptions),
     /// Who is banned; without a command it lists
@@ -129,6 +134,7 @@ fn asked(client: &Client, command: &CtlCommand, as_json: bool) -> Result<String,
         CtlCommand::Subscriptions(options) => topics::subscriptions(client, options, as_json),
         CtlCommand::Topics { limit } => topics::topics(client, *limit, as_json),
         CtlCommand::Retained { command } => topics::retained(client, command, as_json),
+        CtlCommand::Trace(options) => trace::run(client, options, as_json),
         CtlCommand::Publish(options) => topics::publish(client, options, as_json),
         CtlCommand::Bans { command } => bans::run(client, command.as_ref(), as_json),
         CtlCommand::Reload => steer::reload(client, as_json),

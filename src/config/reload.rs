@@ -117,21 +117,25 @@ impl Config {
         let own = |config: &Config| -> Vec<ListenerConfig> {
             config.runtime.listeners.iter().skip(config.listeners_as_by_default().count()).cloned().collect()
         };
-        let (before, after) = (own(self), own(read));
-        let find = |listeners: &[ListenerConfig], wanted: &ListenerConfig| {
-            listeners.iter().find(|listener| listener.address == wanted.address).cloned()
-        };
-        let change = |from: Option<&ListenerConfig>, to: Option<&ListenerConfig>| {
-            let shown = |listener: Option<&ListenerConfig>| listener.map_or("none".into(), ToString::to_string);
-            Change { key: "listeners".into(), from: shown(from), to: shown(to), why: "" }
-        };
-        let gone = before.iter().filter(|listener| find(&after, listener).is_none());
-        let gone: Vec<Change> = gone.map(|listener| change(Some(listener), None)).collect();
-        let new_or_other = after.iter().filter_map(|listener| {
-            let former = find(&before, listener);
-            (former.as_ref() != Some(listener)).then(|| change(former.as_ref(), Some(listener)))
+        let (mut gone, mut new) = (own(self), own(read));
+        // Equal ones first: port 0 makes one address of several listeners.
+        gone.retain(|listener| match new.iter().position(|other| other == listener) {
+            Some(place) => {
+                new.remove(place);
+                false
+            }
+            None => true,
         });
-        gone.into_iter().chain(new_or_other).collect()
+        let change = |from, to| Change { key: "listeners".into(), from, to, why: "" };
+        let new_or_other: Vec<Change> = new
+            .iter()
+            .map(|listener| match gone.iter().position(|former| former.address == listener.address) {
+                Some(place) => change(format!("{} with other settings", gone.remove(place)), listener.to_string()),
+                None => change("none".into(), listener.to_string()),
+            })
+            .collect();
+        let gone = gone.iter().map(|listener| change(listener.to_string(), "none".into()));
+        gone.chain(new_or_other).collect()
     }
 }
 
@@ -229,8 +233,21 @@ mod tests {
         let changes = before.reload(&after).changed;
         let shown: Vec<_> = changes.iter().map(|it| (it.key.as_str(), it.from.as_str(), it.to.as_str())).collect();
         let [one, two, three] = [1, 2, 3].map(|port| format!("tcp://127.0.0.1:{port}"));
-        let expected = [("listeners", &*two, "none"), ("listeners", &*one, &*one), ("listeners", "none", &*three)];
+        let former = format!("{one} with other settings");
+        let expected = [("listeners", &*two, "none"), ("listeners", &*former, &*one), ("listeners", "none", &*three)];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn listeners_at_any_port_are_told_apart() {
+        let two = |most| {
+            let first = "[[listeners]]\nurl = \"tcp://127.0.0.1:0\"\nconnections_max = 5\n";
+            config(&format!("{first}[[listeners]]\nurl = \"ws://127.0.0.1:0\"\nconnections_max = {most}\n"))
+        };
+        assert_eq!(two(5).reload(&two(5)).changed, []);
+        let changes = two(5).reload(&two(7)).changed;
+        let shown: Vec<_> = changes.iter().map(|it| (it.from.as_str(), it.to.as_str())).collect();
+        assert_eq!(shown, [("ws://127.0.0.1:0 with other settings", "ws://127.0.0.1:0")]);
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Connection {
     pub is_halted: bool,
     /// What the client sends is counted, in [`Identity::meter`].
     pub is_metered: bool,
+    /// Somebody watches its packets.
+    pub is_traced: bool,
     /// A `Transmit` is on its way.
     pub sending: bool,
     /// Listed among those that have something to send.
@@ -101,6 +103,7 @@ impl Connection {
             bridge: false,
             is_halted: false,
             is_metered: false,
+            is_traced: false,
             sending: false,
             ready: false,
             problem_information: true,

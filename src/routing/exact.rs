@@ -41,7 +41,8 @@ impl Exact {
     }
 
     /// What `topic` goes to; never an empty target.
-    #[inline]
+    // As a call it costs each publish 15 instructions more.
+    #[inline(always)]
     pub fn get(&self, topic: &str) -> Option<&Target> {
         self.find(self.half_hash(topic), topic).map(|entry| &self.entries.get(entry).target)
     }

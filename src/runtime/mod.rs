@@ -43,6 +43,7 @@ mod store_host;
 mod subscriptions;
 mod sys;
 mod tickets;
+pub mod trace;
 mod wrapped;
 
 pub use crate::net::{InheritedError, InheritedSocket};
@@ -61,3 +62,4 @@ pub use server::{Server, Summary};
 pub use server_handle::ServerHandle;
 pub use start_error::StartError;
 pub use status::{ListenerState, Readiness};
+pub use trace::{Passed, Trace, TraceError};

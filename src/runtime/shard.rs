@@ -247,7 +247,7 @@ impl ShardDriver {
         self.now = millis(began);
         let deadline = self.shard.next_deadline();
         self.sampling.begin_turn(began, deadline);
-        self.shard.set_time(self.sampling.turn_began_ns());
+        self.shard.set_time(self.sampling.turn_began_ns(), self.sampling.is_sampled());
         let mut worked = self.handle_completions();
         if self.sampling.is_sampled() && worked {
             self.sampling.routed(self.common.clock.elapsed());

@@ -10,6 +10,7 @@ mod process;
 mod rig;
 mod steer;
 mod subscriptions;
+mod trace;
 
 /// On one shard connections take a shorter way than on several.
 const SHARD_COUNTS: [usize; 2] = [1, 3];

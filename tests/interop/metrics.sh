@@ -29,14 +29,14 @@ check_metrics() {
     version=mqttv5
     mosquitto_sub -h "$host" -p "$port" -V mqttv5 -t '#' -F '%t' > "$work/root" &
     local root=$!
-    await 10 sys_is subscriptions/count 2
-    same "\$SYS tells subscriptions, with the one that asks" 0 $?
+    await 10 sys_is subscriptions/count 1
+    same "\$SYS tells subscriptions" 0 $?
     publish -t a -m four -q 1
     publish -t a -m four -q 0
     await 10 sys_is publish/bytes/received 8
     same "\$SYS tells the bytes of payloads" 0 $?
     case "$(sys version)" in "RingMQ version "*) ok "\$SYS tells the version" ;; *) fail "\$SYS tells the version" ;; esac
-    same "\$SYS is nobody else's" 135 "$(publish -t '$SYS/broker/version' -m forged -q 1 -d 2>&1 | grep -o 'rc[ :]*[0-9]*' | tail -1 | grep -o '[0-9]*$')"
+    same "\$SYS is nobody else's" 135 "$(publish -t '$SYS/broker/version' -m forged -q 1 -d 2>&1 | grep -oi "rc:[0-9]*" | tail -1 | cut -d: -f2)"
     kill $root
     wait $root 2> /dev/null
     same "a subscription to # gets no \$SYS" "a a" "$(tr '\n' ' ' < "$work/root" | sed 's/ $//')"

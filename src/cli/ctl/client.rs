@@ -1,6 +1,7 @@
 //! Requests to a server's administration.
 
 use std::fmt;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -74,6 +75,24 @@ impl Client {
         match self.get(path) {
             Err(Failure::Refused(_, _, answer)) if !answer.is_null() => Ok(answer),
             other => other,
+        }
+    }
+
+    /// An answer that goes on, line by line.
+    pub fn lines(&self, query: &Query) -> Result<impl BufRead + Send + use<>, Failure> {
+        let mut request = self.agent.get(self.to(&query.0));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", token.as_str());
+        }
+        let patience = Some(Duration::from_millis(ADMIN_REQUEST_TIME_MAX_MS));
+        let request = request.config().timeout_global(None).timeout_connect(patience).timeout_recv_response(patience);
+        let response = request.build().call();
+        match response {
+            Ok(response) if response.status().is_success() => Ok(BufReader::new(response.into_body().into_reader())),
+            other => Err(match self.understand(other) {
+                Err(failure) => failure,
+                Ok(_) => Failure::Answer("it is of another kind".into()),
+            }),
         }
     }
 
