@@ -1,7 +1,7 @@
 // Questions to the operator: the token, and whether something shall really be done.
 
 import { ask, token } from "./api.js";
-import { element, named } from "./element.js";
+import { element, named, visible } from "./element.js";
 
 const BAN_TIMES = [["10 minutes", 600], ["1 hour", 3_600], ["1 day", 86_400], ["30 days", 2_592_000], ["until it is lifted", null]];
 
@@ -40,7 +40,7 @@ export function confirmDisconnect(clientId) {
 // Whether something of it was banned. `subjects` are pairs of a kind and its value.
 export function confirmBan(clientId, subjects) {
     const kind = element("select", { id: "ban-kind" }, subjects.map(([name, value], at) =>
-        element("option", { value: at }, `${{ client_id: "client id", user_name: "user name", address: "address" }[name]} ${named(value).textContent}`)));
+        element("option", { value: at }, `${{ client_id: "client id", user_name: "user name", address: "address" }[name]} ${visible(value)}`)));
     const seconds = element("select", { id: "ban-time" }, BAN_TIMES.map(([title, value]) => element("option", { value: value ?? "" }, title)));
     const reason = element("input", { id: "ban-reason", maxlength: 200, placeholder: "for those who look at the list later" });
     return confirm("Ban this client?", clientId, [

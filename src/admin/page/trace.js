@@ -8,6 +8,8 @@ import { decoded } from "./client.js";
 
 // Older ones leave the page.
 const SHOWN_MAX = 300;
+// What needs nobody's attention.
+const FINE = /^(success|sent|queued|waits_for_retained|granted.*|normal.*|continue.*|no_matching_subscribers|no_subscription_existed)$/;
 
 export function trace(encoded) {
     const kind = element("select", { "aria-label": "What" }, element("option", { value: "client_id" }, "Client id"),
@@ -107,7 +109,7 @@ function what(it) {
 
 function outcome(it) {
     const reasons = [it.reason, ...(it.reasons ?? [])].filter(Boolean);
-    const isFine = reasons.every((reason) => /^(success|sent|queued|granted.*|normal.*|no_matching_subscribers|no_subscription_existed)$/.test(reason));
-    const text = reasons.map(words).join(", ");
+    const isFine = reasons.every((reason) => FINE.test(reason));
+    const text = reasons.map((reason) => words(reason).replace("qos", "QoS ")).join(", ");
     return element("span", { class: isFine ? "" : "warn" }, text, it.reason_string && element("span", { class: "hint" }, named(it.reason_string)));
 }
