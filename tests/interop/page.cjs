@@ -215,7 +215,32 @@ const checks = {
             const [whole, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
             assert.ok(whole <= seen, `${view} is ${whole} wide`);
         }
+        await go(page, "overview");
+        const shards = page.getByRole("region", { name: "Shards" });
+        await shards.evaluate((it) => it.scrollTo(100, 0));
+        await shards.focus();
+        const before = await text(page, "#uptime");
+        await page.waitForFunction((then) => document.querySelector("#uptime").textContent !== then, before);
+        assert.deepStrictEqual(await shards.evaluate((it) => [it.scrollLeft, it === document.activeElement]), [100, true]);
         await page.setViewportSize({ width: 1400, height: 900 });
+    },
+
+    async "asks nothing while nobody looks"(page) {
+        const hide = (isHidden) => page.evaluate((value) => {
+            Object.defineProperty(document, "hidden", { value, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }, isHidden);
+        const asked = [];
+        page.on("request", (request) => asked.push(request.url()));
+        await hide(true);
+        // The round that was under way ends.
+        await page.waitForTimeout(2_000);
+        asked.length = 0;
+        await page.waitForTimeout(2_500);
+        assert.deepStrictEqual(asked, []);
+        const again = page.waitForRequest(/metrics/);
+        await hide(false);
+        await again;
     },
 
     async "says when the broker cannot be reached"(page) {

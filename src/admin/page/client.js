@@ -26,7 +26,7 @@ export function client(encoded) {
             shown = await get(`/api/v1/clients/${encodeURIComponent(clientId)}`);
             fill(content, detail(shown));
         } catch (error) {
-            if (error.status !== 404) throw error;
+            if (error.reason !== "no-such-client") throw error;
             shown = null;
             fill(content, element("p", { class: "finding warn" }, element("b", {}, "There is no such client"),
                 element("span", {}, "No client of this id is connected, and there is no session of it.")));

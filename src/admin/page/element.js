@@ -20,15 +20,23 @@ function furnished(made, attributes, children) {
     return made;
 }
 
-// Replaces what is in an element. What somebody has selected to copy stays; the focus stays on what has the same `data-key`.
+// Replaces what is in an element. What somebody has selected to copy stays; what has the same `data-key` as before keeps the focus, and
+// stays where it was scrolled to.
 export function fill(container, ...children) {
     const selection = document.getSelection();
     if (selection && !selection.isCollapsed && container.contains(selection.anchorNode)) return;
-    const key = container.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+    const focused = container.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+    const scrolled = new Map(keyed(container).filter((it) => it.scrollLeft > 0).map((it) => [it.dataset.key, it.scrollLeft]));
     container.replaceChildren(...children.flat().filter(Boolean));
-    if (key !== undefined) {
-        [...container.querySelectorAll("[data-key]")].find((it) => it.dataset.key === key)?.focus({ preventScroll: true });
+    if (focused === undefined && scrolled.size === 0) return;
+    for (const it of keyed(container)) {
+        if (it.dataset.key === focused) it.focus({ preventScroll: true });
+        if (scrolled.has(it.dataset.key)) it.scrollLeft = scrolled.get(it.dataset.key);
     }
+}
+
+function keyed(container) {
+    return [...container.querySelectorAll("[data-key]")];
 }
 
 // A name that a stranger has chosen: characters that cannot be seen, or that turn the order of others around, are written as
@@ -59,7 +67,7 @@ export function table(caption, columns, rows, nothing) {
         element("tr", { class: cells.class }, cells.map((cell, at) =>
             element("td", { class: columns[at].number ? "number" : "" }, cell))));
     const empty = element("tr", {}, element("td", { colspan: columns.length, class: "faint" }, nothing ?? "Nothing."));
-    return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+    return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption, "data-key": caption },
         element("table", {},
             element("caption", { class: "unseen" }, caption),
             element("thead", {}, element("tr", {}, head)),
