@@ -10,10 +10,10 @@ const GAP_MS = 5_000;
 // Where a time at each minute would leave no room between them.
 const NARROW = 480;
 
-// A chart that stays in the page. `series` are `{ title, class, value: (sample) => number | null }`.
+// A chart that stays in the page. `series` are `{ title, class, value: (sample) => number | null }`; its scale goes up to `least` at least.
 export class Chart {
-    constructor(title, note, series, format) {
-        Object.assign(this, { series, format, samples: [], pointed: null });
+    constructor(title, note, series, format, least) {
+        Object.assign(this, { series, format, least, samples: [], pointed: null });
         this.legend = element("div", { class: "legend" });
         this.drawing = svg("svg", { class: "chart", role: "img", "aria-label": title, height: HEIGHT });
         this.drawing.addEventListener("pointermove", (event) => this.point(event));
@@ -39,7 +39,7 @@ export class Chart {
         this.width = this.drawing.clientWidth || 600;
         this.now = this.samples.at(-1)?.at ?? 0;
         const values = this.samples.flatMap((sample) => this.series.map(({ value }) => value(sample) ?? 0));
-        this.top = rounded(Math.max(1e-9, ...values));
+        this.top = rounded(Math.max(this.least, ...values));
         const lines = this.series.flatMap((series, at) => this.line(series, at === 0));
         fill(this.drawing, this.grid(), lines, this.pointed ? this.cross() : []);
         this.writeLegend(this.pointed ?? this.samples.at(-1));

@@ -23,15 +23,15 @@ export function overview() {
         new Chart("Messages", "PUBLISH packets a second", [
             { title: "in", class: "first", value: rate("messagesIn") },
             { title: "out", class: "second", value: rate("messagesOut") },
-        ], short),
+        ], short, 10),
         new Chart("Bytes", "of MQTT a second", [
             { title: "in", class: "first", value: rate("bytesIn") },
             { title: "out", class: "second", value: rate("bytesOut") },
-        ], bytes),
-        new Chart("Connections", "open", [{ title: "open", class: "first", value: (it) => it.connections }], short),
+        ], bytes, 1_000),
+        new Chart("Connections", "open", [{ title: "open", class: "first", value: (it) => it.connections }], short, 10),
         new Chart("Loop lag", "p99 of the worst shard, over the last 10 to 20 s", [
             { title: "p99", class: "third", value: (it) => Math.max(...it.lag_ns) },
-        ], time),
+        ], time, 1_000),
     ];
     return {
         element: element("div", { class: "overview" }, parts.findings, parts.tiles,
