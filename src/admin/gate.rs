@@ -2,7 +2,8 @@
 //!
 //! A browser sends requests for any page to any address. So a request that says that it comes from another site is refused; none is
 //! allowed by CORS; bodies must be declared as JSON, which a form cannot do; and without a token the host must be this
-//! machine's name for itself, so that no name which a stranger lets point here is one (DNS rebinding).
+//! machine's name for itself, so that no name which a stranger lets point here is one (DNS rebinding). The page's own files are for
+//! everybody, and a link to it may be anywhere.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::answer::Failure;
+use super::page;
 use crate::limits::{ADMIN_BODY_SIZE_MAX, ADMIN_TOKEN_SIZE_MIN};
 
 /// A secret that each request must bring; it is never shown.
@@ -28,6 +30,7 @@ pub struct Gate {
 
 /// What a browser says of where a request comes from (W3C Fetch Metadata).
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 impl Token {
     /// A file's content, without space around it. `None` if that can be guessed, or no header can carry it.
@@ -57,16 +60,20 @@ impl Gate {
         let is_of_this_site = text(&header::ORIGIN).is_none_or(|origin| {
             origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
         });
-        if !is_of_this_site || text(&SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        let is_linked = path == "/" && text(&SEC_FETCH_MODE) == Some("navigate");
+        if !is_of_this_site
+            || !is_linked && text(&SEC_FETCH_SITE).is_some_and(|site| !matches!(site, "same-origin" | "none"))
+        {
             return Err(Failure::CROSS_SITE);
         }
         let size = text(&header::CONTENT_LENGTH).and_then(|size| size.parse::<usize>().ok());
         if size.is_some_and(|size| size > ADMIN_BODY_SIZE_MAX) {
             return Err(Failure::TOO_LARGE);
         }
+        let is_for_all = matches!(path, "/health" | "/ready") || page::has(path);
         match &self.token {
             None if !is_this_machine(host) => Err(Failure::WRONG_HOST),
-            Some(token) if !matches!(path, "/health" | "/ready") && !token.is_in(headers) => Err(Failure::UNAUTHORIZED),
+            Some(token) if !is_for_all && !token.is_in(headers) => Err(Failure::UNAUTHORIZED),
             _ => Ok(()),
         }
     }
@@ -140,6 +147,19 @@ mod tests {
         ] {
             assert_eq!(with(name, value), Err(Failure::CROSS_SITE), "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn the_page_is_for_everybody_and_may_be_linked_to() {
+        let with = |path, pairs: &[(&str, &str)]| checked(Some(SECRET), path, &[&[("host", "a")], pairs].concat());
+        assert_eq!(with("/", &[]), Ok(()));
+        assert_eq!(with("/page/page.js", &[("sec-fetch-site", "same-origin")]), Ok(()));
+        assert_eq!(with("/", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")]), Ok(()));
+        for (path, mode) in [("/", "no-cors"), ("/page/page.js", "no-cors"), ("/api/v1/bans", "navigate")] {
+            let pairs = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", mode)];
+            assert_eq!(with(path, &pairs), Err(Failure::CROSS_SITE), "{path} {mode}");
+        }
+        assert_eq!(with("/page/other", &[]), Err(Failure::UNAUTHORIZED));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The administration of a running server over HTTP: JSON below `/api/v1`, and `/health`.
+//! The administration of a running server over HTTP: JSON below `/api/v1`, `/health`, and a page for people.
 //!
 //! It has a thread of its own and talks to the server through a [`ServerHandle`], never to a shard's state. It is off unless it is
 //! configured; without a token it takes addresses of this machine only.
@@ -12,6 +12,7 @@ mod gate;
 mod history;
 mod metrics;
 mod packet;
+mod page;
 mod program;
 mod publish;
 mod query;
@@ -191,6 +192,7 @@ fn router(asked: Asked, gate: Gate) -> Router {
         .route("/api/v1/retained", get(retained::list))
         .route("/api/v1/retained/{topic}", get(retained::show).delete(retained::delete))
         .route("/api/v1/publish", post(publish::publish))
+        .merge(page::routes())
         .fallback(async || Failure::UNKNOWN_ROUTE)
         .method_not_allowed_fallback(async || Failure::METHOD_NOT_ALLOWED)
         .layer(middleware::from_fn_with_state(gate, gate::check))

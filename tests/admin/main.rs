@@ -6,6 +6,7 @@ mod ctl;
 mod description;
 mod history;
 mod messages;
+mod page;
 mod process;
 mod rig;
 mod steer;
