@@ -17,6 +17,7 @@ pub mod codec;
 pub mod config;
 pub mod connection;
 mod embedded;
+pub mod latency;
 pub mod limits;
 pub mod net;
 pub mod routing;

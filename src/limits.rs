@@ -104,6 +104,30 @@ pub const EVENTS_MAX: usize = 1_024;
 /// Time that a closing connection may take to accept its last bytes, in milliseconds.
 pub const LINGER_MS: u64 = 5_000;
 
+/// How late a shard may be before it accepts more slowly, in microseconds: a turn of some hundred messages takes less.
+pub const LOOP_LAG_MAX_US_DEFAULT: u64 = 500;
+
+/// Connections that a shard accepts at each listening socket before it has taken in those that it accepted: as many as come in a turn
+/// of some 100 µs in a storm.
+pub const ACCEPTS_ARMED: usize = 16;
+
+/// What "recent" means where latencies are told: the present period of so many milliseconds and the one before. Long enough
+/// for a p99.9 under some load, short enough that one sees what is going on.
+pub const LATENCY_PERIOD_MS: u64 = 10_000;
+
+/// Seconds between two publications of the `$SYS` topics: mosquitto's figure.
+pub const SYS_INTERVAL_S_DEFAULT: u64 = 10;
+
+/// Own topics that a shard publishes in one turn: some 100 µs, which nobody notices.
+pub const SYS_TOPICS_PER_TURN: usize = 32;
+
+/// Messages that a shard follows at a time from being written to being acknowledged: enough that some silent clients do not
+/// stop the measurement, few enough to stay in a cache.
+pub const ACKNOWLEDGEMENTS_FOLLOWED: usize = 8;
+
+/// One turn in so many is followed with the clock through its stages: three clock reads for eight turns.
+pub const TURNS_PER_SAMPLE: u64 = 8;
+
 /// Completions of the socket ring that one turn handles before it sends what came of them. One with many bytes counts once
 /// more for each 4 KiB of them: 2 MiB of small publishes are a few milliseconds' work.
 pub const COMPLETIONS_PER_TURN: usize = 512;
@@ -357,11 +381,33 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Time for a request to the administration and its answer, in milliseconds.
 pub const ADMIN_REQUEST_TIME_MAX_MS: u64 = 30_000;
 
+/// Reloads that wait for an earlier one; more are refused.
+pub const RELOADS_WAITING_MAX: usize = 4;
+
+/// Time for the shards to say that they are ready, in milliseconds: those who ask (systemd, Kubernetes) wait a second or a few.
+pub const ADMIN_READY_TIME_MAX_MS: u64 = 900;
+
 /// Bytes of the body of such a request: a client id may have 65,535, some of them written as six.
 pub const ADMIN_BODY_SIZE_MAX: usize = 512 * 1024;
 
 /// Characters of the token for it, at least: 64 bits in hexadecimal.
 pub const ADMIN_TOKEN_SIZE_MIN: usize = 16;
+
+/// Sessions that one question to a shard looks at: a fraction of a millisecond of its turn.
+pub const INSPECTED_SESSIONS_MAX: u32 = 4_096;
+
+/// Questions for one page of a list: it ends short after a million entries that nobody wanted, and the next one goes on.
+pub const QUESTIONS_PER_PAGE_MAX: usize = 256;
+
+/// Entries of one page of a list.
+pub const PAGE_ENTRIES_MAX: usize = 1_000;
+pub const PAGE_ENTRIES_DEFAULT: usize = 100;
+
+/// Places of the topic index that one question to a shard looks at, as long as sessions.
+pub const INSPECTED_FILTERS_MAX: usize = 4_096;
+
+/// Subscriptions that are shown with their client; the list of subscriptions has all.
+pub const INSPECTED_SUBSCRIPTIONS_MAX: usize = 100;
 
 /// Addresses that the guard knows at a time: 40 MB, if there are as many.
 pub const GUARD_ADDRESSES_MAX_DEFAULT: usize = 1 << 20;

@@ -68,19 +68,30 @@ const BROKER_VALUES: [&str; 14] = [
 fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
     let imports: &[&str] = match module {
         // The core, from the bottom up.
-        "limits" | "codec" => &[],
+        "limits" | "codec" | "latency" => &[],
         "routing" | "access" => &["codec"],
         "connection" | "session" => {
             return Some(["codec", "routing", "access"].into_iter().chain(BROKER_VALUES).collect());
         }
-        "broker" => &["codec", "routing", "access", "connection", "session"],
+        "broker" => &["codec", "routing", "access", "connection", "latency", "session"],
         "store" => &["broker", "codec", "routing", "session::GroupName"],
         // The shell. The ring knows no MQTT; the runtime knows the broker's values, and no packet.
         "net" => &[],
-        "storage" => &["broker", "routing", "store"],
+        "storage" => &["broker", "latency", "routing", "store"],
         "authority" => &["access", "codec::ReasonCode", "codec::topic"],
-        "admin" => &["access", "authority::AuthorityError", "authority::Warning", "authority::secret_file", "runtime"],
-        "runtime" => &["access", "authority", "broker", "connection::Output", "routing", "net", "storage", "store"],
+        "admin" => &[
+            "access",
+            "authority::AuthorityError",
+            "authority::Warning",
+            "authority::secret_file",
+            "broker",
+            "codec",
+            "latency",
+            "runtime",
+        ],
+        "runtime" => {
+            &["access", "authority", "broker", "connection::Output", "latency", "routing", "net", "storage", "store"]
+        }
         "config" => {
             &["access", "admin", "authority", "broker", "codec::Qos", "net", "routing::Strategy", "runtime", "storage"]
         }

@@ -35,6 +35,20 @@ impl Failure {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is larger than any that is of use here");
     pub const NO_SUCH_BAN: Self = Self::new(StatusCode::NOT_FOUND, "no-such-ban", "there is no such ban in force");
 
+    pub const NO_SUCH_CLIENT: Self =
+        Self::new(StatusCode::NOT_FOUND, "no-such-client", "no client has a session under this id");
+    pub const NOT_CONNECTED: Self =
+        Self::new(StatusCode::NOT_FOUND, "not-connected", "no client of this id is connected");
+
+    pub const NO_SUCH_TOPIC: Self =
+        Self::new(StatusCode::NOT_FOUND, "no-such-topic", "the topic has no retained message");
+
+    pub const NOT_HERE: Self = Self::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "not-here",
+        "the program around this server does not offer it, or is busy with too many requests",
+    );
+
     const fn new(status: StatusCode, reason: &'static str, message: &'static str) -> Self {
         Self { status, reason, message: Cow::Borrowed(message) }
     }

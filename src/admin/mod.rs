@@ -5,7 +5,18 @@
 
 mod answer;
 mod bans;
+mod clients;
+mod exposition;
+mod families;
 mod gate;
+mod metrics;
+mod program;
+mod publish;
+mod query;
+mod retained;
+mod server;
+mod steer;
+mod subscriptions;
 mod thread;
 
 use std::io;
@@ -14,8 +25,9 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get};
-use axum::{Json, Router, middleware};
+use axum::extract::FromRef;
+use axum::routing::{delete, get, post};
+use axum::{Router, middleware};
 use tokio::sync::oneshot;
 
 use crate::authority::{AuthorityError, Warning, secret_file};
@@ -23,6 +35,8 @@ use crate::limits;
 use crate::runtime::ServerHandle;
 use answer::Failure;
 use gate::{Gate, Token};
+
+pub use program::{Levels, LogLevels, Program, ReloadMistake, ReloadRequest, Reloaded, ReloadedKey};
 
 /// Where and for whom the server is administrated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +85,11 @@ impl AdminError {
 impl Admin {
     /// Listens, and answers from now on.
     pub fn start(config: &AdminConfig, server: ServerHandle) -> Result<Self, AdminError> {
+        Self::start_for(config, server, Program::default())
+    }
+
+    /// The same for a program that can do more than its server: read its configuration again, change its log.
+    pub fn start_for(config: &AdminConfig, server: ServerHandle, program: Program) -> Result<Self, AdminError> {
         let mut warnings = Vec::new();
         let token = config.token_file.as_deref().map(|path| read_token(path, &mut warnings)).transpose()?;
         let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
@@ -91,7 +110,8 @@ impl Admin {
         listener.set_nonblocking(true).map_err(from_listen)?;
         let address = listener.local_addr().map_err(from_listen)?;
         let (stop, stopped) = oneshot::channel();
-        let thread = thread::start(listener, router(server, Gate::new(token)), stopped).map_err(AdminError::Thread)?;
+        let thread = thread::start(listener, router(Asked { server, program }, Gate::new(token)), stopped)
+            .map_err(AdminError::Thread)?;
         Ok(Self { address, warnings, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -125,22 +145,47 @@ fn read_token(path: &Path, warnings: &mut Vec<Warning>) -> Result<Token, Authori
     })
 }
 
-fn router(server: ServerHandle, gate: Gate) -> Router {
+/// Who is asked.
+#[derive(Clone)]
+struct Asked {
+    server: ServerHandle,
+    program: Program,
+}
+
+impl FromRef<Asked> for ServerHandle {
+    fn from_ref(asked: &Asked) -> Self {
+        asked.server.clone()
+    }
+}
+
+impl FromRef<Asked> for Program {
+    fn from_ref(asked: &Asked) -> Self {
+        asked.program.clone()
+    }
+}
+
+fn router(asked: Asked, gate: Gate) -> Router {
     Router::new()
-        .route("/health", get(health))
+        .route("/metrics", get(exposition::metrics))
+        .route("/health", get(server::health))
+        .route("/ready", get(server::ready))
+        .route("/api/v1/server", get(server::show))
+        .route("/api/v1/reload", post(steer::reload))
+        .route("/api/v1/log-level", get(steer::log_level).put(steer::set_log_level))
+        .route("/api/v1/metrics", get(metrics::json))
         .route("/api/v1/bans", get(bans::list).post(bans::add))
         .route("/api/v1/bans/{kind}/{value}", delete(bans::lift))
+        .route("/api/v1/clients", get(clients::list))
+        .route("/api/v1/clients/{id}", get(clients::show).delete(clients::disconnect))
+        .route("/api/v1/slow", get(clients::slow))
+        .route("/api/v1/subscriptions", get(subscriptions::list))
+        .route("/api/v1/topics", get(subscriptions::topics))
+        .route("/api/v1/retained", get(retained::list))
+        .route("/api/v1/retained/{topic}", get(retained::show).delete(retained::delete))
+        .route("/api/v1/publish", post(publish::publish))
         .fallback(async || Failure::UNKNOWN_ROUTE)
         .method_not_allowed_fallback(async || Failure::METHOD_NOT_ALLOWED)
         .layer(middleware::from_fn_with_state(gate, gate::check))
         .layer(DefaultBodyLimit::max(limits::ADMIN_BODY_SIZE_MAX))
-        .with_state(server)
-}
-
-/// Whether the server serves; anybody may ask.
-async fn health(server: axum::extract::State<ServerHandle>) -> Result<Json<serde_json::Value>, Failure> {
-    match server.is_running() {
-        true => Ok(Json(serde_json::json!({ "status": "ok" }))),
-        false => Err(Failure::ENDED),
-    }
+        .with_state(asked)
 }

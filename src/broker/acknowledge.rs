@@ -14,6 +14,7 @@ impl Shard {
         if !self.awaits(key, ack.packet_id, Awaits::PubAck) {
             return;
         }
+        self.followed.acknowledged(key, ack.packet_id);
         self.settle(key, ack.packet_id);
         if ack.reason.is_error() {
             self.count_drop(Some(key), DropReason::RefusedByReceiver);
@@ -26,6 +27,7 @@ impl Shard {
         let slot = self.slot_mut(key, ack.packet_id);
         match slot.map(|slot| slot.awaits) {
             Some(Awaits::PubRec) if ack.reason.is_error() => {
+                self.followed.forget(key);
                 self.settle(key, ack.packet_id);
                 self.count_drop(Some(key), DropReason::RefusedByReceiver);
                 self.pump(key);
@@ -88,6 +90,7 @@ impl Shard {
     /// PUBCOMP (section 3.7): the packet identifier is free again.
     pub(super) fn handle_pubcomp(&mut self, _id: ConnectionId, key: SessionKey, ack: &Ack<'_>) {
         if self.awaits(key, ack.packet_id, Awaits::PubComp) {
+            self.followed.acknowledged(key, ack.packet_id);
             self.settle(key, ack.packet_id);
             self.pump(key);
         }

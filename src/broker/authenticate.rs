@@ -25,8 +25,8 @@ impl Shard {
             return self.refuse(id, Refused { reason: ReasonCode::BadAuthenticationMethod, why });
         };
         let exchange = known.begin(packet.client_id, packet.user_name);
+        self.enter_phase(id, Phase::Authenticating);
         let Some(connection) = self.connection_mut(id) else { return };
-        connection.phase = Phase::Authenticating;
         let identity = connection.identity.get_or_insert_default();
         identity.authentication = Some(Authentication { method: method.into(), exchange: None });
         self.hold_connect(id, frame);

@@ -1,6 +1,7 @@
 //! Connections end here, whoever ends them, and sessions with them or after them.
 
 use super::batch::StoreOp;
+use super::counters::state;
 use super::{CloseReason, ConnectionId, DropReason, Event, Millis, NEVER, Shard, TimerKey, client_hash_of};
 use crate::codec::encode;
 use crate::codec::{Disconnect, ReasonCode, UserProperties, Version, Violation};
@@ -102,8 +103,8 @@ impl Shard {
     /// From here on nothing is read from the connection, and it has a bounded time to take its last bytes.
     fn begin_closing(&mut self, id: ConnectionId) {
         let timer = self.wheel.insert(self.now + LINGER_MS, TimerKey::connection(id));
+        self.enter_phase(id, Phase::Closing);
         let Some(connection) = self.connection_mut(id) else { return };
-        connection.phase = Phase::Closing;
         connection.is_halted = true;
         let partial = std::mem::take(&mut connection.partial);
         connection.aliases_in = None;
@@ -139,8 +140,9 @@ impl Shard {
             return;
         }
         let Some(connection) = self.connections.remove(id.slot) else { return };
-        let Connection { output, sending_len, partial, timer, .. } = connection;
-        self.held_bytes -= output.len() + sending_len + partial.size();
+        let Connection { output, sending_len, partial, timer, phase, .. } = connection;
+        self.counters.connections[state(phase)] -= 1;
+        self.held_bytes -= output.len() + sending_len as usize + partial.size();
         self.buffers.keep(output.into_buffer());
         if let Some(timer) = timer {
             self.wheel.cancel(timer);
@@ -152,6 +154,8 @@ impl Shard {
         let now = self.now;
         let Some(session) = self.session_mut(key) else { return };
         session.connection = None;
+        self.followed.forget(key);
+        let Some(session) = self.session_mut(key) else { return };
         if let Some(flow) = &mut session.flow {
             flow.in_flight.suspend();
         }
@@ -260,6 +264,7 @@ impl Shard {
             self.end_ticket(false);
         }
         let Some(session) = self.sessions.remove(key.0) else { return };
+        self.drops.forget(key);
         let sessions = &self.sessions;
         let is_it = |known: &SessionKey| *known == key;
         self.session_by_client.remove(session.client_hash, is_it, |key| client_hash_of(sessions, *key));
@@ -267,7 +272,8 @@ impl Shard {
 
     /// Takes all messages that the session has not had, or not acknowledged: oldest first, and whether each was sent.
     fn take_undelivered(&mut self, key: SessionKey) -> Vec<(Delivery, bool)> {
-        let Some(session) = self.session_mut(key) else { return Vec::new() };
+        let Some(session) = self.sessions.get_mut(key.0) else { return Vec::new() };
+        self.counters.leave_flow(session.flow.as_deref());
         let mut undelivered = Vec::new();
         if let Some(mut flow) = session.flow.take() {
             let ids: Vec<u16> = flow.in_flight.iter().map(|(packet_id, _)| packet_id).collect();

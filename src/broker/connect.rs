@@ -145,14 +145,17 @@ impl Shard {
         session.expiry_s = expiry_s;
         session.expires_at = NEVER;
         session.will = will;
+        session.clean_start = packet.clean_start;
         session.drops_reported = 0;
         let timer = session.timer.take();
         if let Some(timer) = timer {
             self.wheel.cancel(timer);
         }
 
+        self.enter_phase(id, Phase::Open(key));
+        let connected_at_s = u32::try_from(self.now / 1_000).unwrap_or(u32::MAX);
         let timer = self.connection_mut(id).and_then(|connection| {
-            connection.phase = Phase::Open(key);
+            connection.connected_at_s = connected_at_s;
             let receive_maximum = packet.properties.receive_maximum.unwrap_or(u16::MAX);
             connection.send_window = receive_maximum.min(settings.in_flight_max);
             connection.keep_alive_s = keep_alive_s;

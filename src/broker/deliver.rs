@@ -13,6 +13,9 @@ use crate::limits::OUTPUT_HIGH_WATER;
 use crate::routing::SessionKey;
 use crate::session::{Awaits, Content, Delivery, GroupName};
 
+/// Packet type 3 (section 3.3.1).
+const PUBLISH_FIRST_BYTE: u8 = 0x30;
+
 /// How one session gets a publication.
 #[derive(Clone, Copy)]
 pub(super) struct Terms<'a> {
@@ -112,10 +115,15 @@ impl Shard {
         let before = connection.output.len();
         let templates = several.then_some(&mut self.templates);
         let written = write_publish(connection, templates, publication, form, self.now);
-        self.held_bytes += connection.output.len() - before;
+        let size = connection.output.len() - before;
+        self.held_bytes += size;
         match written {
             Ok(()) => {
-                self.counters.publishes_sent += 1;
+                self.counters.packets_sent.count(PUBLISH_FIRST_BYTE, size);
+                self.counters.publishes_sent.count(form.qos, publication.payload);
+                if form.packet_id != 0 && !form.dup {
+                    self.followed.written(key, form.packet_id);
+                }
                 if !connection.ready && !connection.sending {
                     connection.ready = true;
                     self.ready.push_back(id);
@@ -136,6 +144,7 @@ impl Shard {
     pub(super) fn settle(&mut self, key: SessionKey, packet_id: u16) {
         let flow = self.sessions.get_mut(key.0).and_then(|session| session.flow.as_mut());
         if let Some(content) = flow.and_then(|flow| flow.in_flight.settle(packet_id)) {
+            self.counters.in_flight -= 1;
             self.held_bytes -= content.delivery().map_or(0, |delivery| delivery.message.release());
             self.forget_entry(key, content.entry());
         }
@@ -150,6 +159,7 @@ impl Shard {
             return self.put_kept_in_flight(key, delivery);
         }
         let awaits = awaits(delivery.qos);
+        self.counters.in_flight += 1;
         session.flow_mut().in_flight.push(delivery, awaits)
     }
 
@@ -160,6 +170,7 @@ impl Shard {
         let awaits = awaits(delivery.qos);
         let is_open = self.durability.is_open(gate);
         let in_flight = &mut self.sessions.get_mut(key.0)?.flow_mut().in_flight;
+        self.counters.in_flight += 1;
         if is_open {
             return in_flight.push(delivery, awaits);
         }
@@ -182,6 +193,7 @@ impl Shard {
                     let Some(oldest) = session.flow_mut().queue.pop() else {
                         return self.count_drop(Some(key), DropReason::QueueFullNewest);
                     };
+                    self.counters.leave_queue(oldest.message.size());
                     self.held_bytes -= oldest.message.release();
                     self.forget_entry(key, oldest.entry);
                     self.count_drop(Some(key), DropReason::QueueFullOldest);
@@ -198,6 +210,7 @@ impl Shard {
         }
         self.keep_entry(key, &mut delivery, Progress::Queued);
         let Some(session) = self.sessions.get_mut(key.0) else { return };
+        self.counters.enter_queue(size);
         self.held_bytes += delivery.message.hold();
         session.flow_mut().queue.push(delivery);
     }
@@ -317,7 +330,9 @@ impl Shard {
         if front.qos > Qos::AtMostOnce && !flow.in_flight.has_room(connection.send_window) {
             return None;
         }
-        flow.queue.pop().map(|delivery| (id, Next::Queued(delivery)))
+        let delivery = flow.queue.pop()?;
+        self.counters.leave_queue(delivery.message.size());
+        Some((id, Next::Queued(delivery)))
     }
 
     /// The session has a connection, and what it was sent so far has been taken.

@@ -35,6 +35,16 @@ pub fn home_of(bytes: &[u8], settings: &Settings, shards: usize) -> Home {
     }
 }
 
+/// The shard on which a client's connection and session live.
+pub fn home_of_client(client_id: &str, settings: &Settings, shards: usize) -> ShardIndex {
+    shard_of(hash(settings, client_id), shards)
+}
+
+/// The shard that keeps a topic's retained message.
+pub fn home_of_topic(topic: &str, settings: &Settings, shards: usize) -> ShardIndex {
+    shard_of(hash(settings, topic), shards)
+}
+
 /// Hash of a client id or topic; the same on all shards, and not to be foreseen without the seed.
 pub(super) fn hash(settings: &Settings, name: &str) -> u64 {
     foldhash::quality::FixedState::with_seed(settings.hash_seed).hash_one(name)

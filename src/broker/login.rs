@@ -82,8 +82,8 @@ impl Shard {
         let client_id = packet.client_id.into();
         self.logins.push_back((id, Login { listener, address, client_id, user_name, password, certificate }));
         self.hold_connect(id, frame);
+        self.enter_phase(id, Phase::Authenticating);
         let Some(connection) = self.connection_mut(id) else { return };
-        connection.phase = Phase::Authenticating;
         connection.is_halted = true;
         connection.identity.get_or_insert_default().is_asked = true;
     }

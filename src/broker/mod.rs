@@ -14,14 +14,17 @@ mod close;
 mod connect;
 pub mod counters;
 mod deliver;
+mod drops;
 mod durability;
 pub mod event;
 pub mod gate;
 mod hold;
 mod home;
+pub mod inspect;
 mod keep;
 mod login;
 pub mod message;
+mod own;
 mod peer;
 pub mod peer_message;
 mod permissions;
@@ -34,6 +37,8 @@ mod replay;
 pub mod report;
 mod restore;
 mod retain;
+mod sample;
+mod server_publish;
 pub mod settings;
 mod shared;
 mod slots;
@@ -61,9 +66,11 @@ use crate::routing::table::Table;
 use crate::routing::{Matches, RetainedTree, SessionKey, ShardIndex, TopicIndex};
 use crate::session::Session;
 use ban::Bans;
+use drops::Drops;
 use durability::Durability;
 use permissions::Listener;
 use publication::Templates;
+use sample::Followed;
 use slots::Slots;
 use spare_buffers::SpareBuffers;
 use timer_key::{GENERATION_MASK, TimerKey};
@@ -73,12 +80,13 @@ pub use batch::{Batch, StoreOp};
 pub use counters::Counters;
 pub use event::{CloseReason, DropReason, Event};
 pub use gate::Gate;
-pub use home::{Home, home_of};
+pub use home::{Home, home_of, home_of_client, home_of_topic};
 pub use message::Message;
 pub use peer_message::PeerMessage;
 pub use recovered::{Recovered, RecoveredSession};
 pub use report::{Loaded, Report};
 pub use restore::{Interests, Partition, partition};
+pub use server_publish::{NotPublished, ServerPublish};
 pub use settings::{QueuePolicy, Settings};
 pub use store_notice::STORE_ACCEPTING_TOPIC;
 
@@ -186,6 +194,8 @@ pub struct Shard {
     unanswerable: Vec<ConnectionId>,
     events: VecDeque<Event>,
     counters: Counters,
+    followed: Followed,
+    drops: Drops,
     held_bytes: usize,
     retained_bytes: usize,
 
@@ -207,6 +217,7 @@ impl Shard {
         Self {
             index: TopicIndex::new(own, shards, settings.hash_seed),
             bans: Bans::new(settings.hash_seed),
+            drops: Drops::new(settings.hash_seed),
             settings,
             own,
             shards,
@@ -240,6 +251,7 @@ impl Shard {
             unanswerable: Vec::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
+            followed: Followed::default(),
             held_bytes: 0,
             retained_bytes: 0,
             interest_in_force: if shards == 1 { u64::MAX } else { 0 },
@@ -248,6 +260,13 @@ impl Shard {
             templates: Templates::default(),
             buffers: SpareBuffers::default(),
         }
+    }
+
+    /// Other settings from now on, but for the seed. Who is connected keeps what was agreed at CONNECT, so that nothing that was
+    /// promised there may become narrower.
+    pub fn set_settings(&mut self, settings: Rc<Settings>) {
+        debug_assert_eq!(settings.hash_seed, self.settings.hash_seed, "names hash to their homes by it");
+        self.settings = settings;
     }
 
     /// The methods of enhanced authentication that clients may name; none at first.
@@ -278,7 +297,7 @@ impl Shard {
                 continue;
             }
             connection.sending = true;
-            connection.sending_len = connection.output.len();
+            connection.sending_len = u32::try_from(connection.output.len()).unwrap_or(u32::MAX);
             let output = std::mem::take(&mut connection.output);
             return Some(Transmit { connection: id, transport: connection.transport, output });
         }
@@ -338,6 +357,7 @@ impl Shard {
         Counters {
             sessions: self.sessions.len() as u64,
             subscriptions: self.index.subscription_count() as u64,
+            shared_subscriptions: self.index.shared_subscription_count() as u64,
             retained_messages: self.retained.len() as u64,
             retained_bytes: self.retained_bytes as u64,
             held_bytes: self.held_bytes as u64,
@@ -375,6 +395,16 @@ impl Shard {
         self.generation
     }
 
+    /// A connection that is there goes on to another phase.
+    fn enter_phase(&mut self, id: ConnectionId, phase: Phase) {
+        let Some(connection) = self.connections.get_mut(id.slot).filter(|it| it.generation == id.generation) else {
+            return;
+        };
+        let before = std::mem::replace(&mut connection.phase, phase);
+        self.counters.connections[counters::state(before)] -= 1;
+        self.counters.connections[counters::state(phase)] += 1;
+    }
+
     /// Appends to a connection's output the packet that `write` writes, and sees to its being sent. A packet above the
     /// client's Maximum Packet Size is not sent ([MQTT-3.1.2-24]), and ends the connection: the client would wait for it.
     fn write(&mut self, id: ConnectionId, write: impl FnOnce(&Connection, &mut Vec<u8>)) {
@@ -393,7 +423,11 @@ impl Shard {
             output.buffer().truncate(start);
             self.unanswerable.push(id);
         }
-        self.held_bytes += output.len() - before;
+        let size = output.len() - before;
+        if let Some(first_byte) = output.buffer().get(start) {
+            self.counters.packets_sent.count(*first_byte, size);
+        }
+        self.held_bytes += size;
         connection.output = output;
         self.mark_ready(id);
     }
@@ -428,7 +462,9 @@ impl Shard {
     /// Counts a message that `session` does not get, and reports the first one for each reason.
     fn count_drop(&mut self, session: Option<SessionKey>, reason: DropReason) {
         self.counters.dropped[reason as usize] += 1;
-        let Some(session) = session.and_then(|key| self.sessions.get_mut(key.0)) else { return };
+        let Some(key) = session else { return };
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        self.drops.count(key, reason);
         if session.first_drop(reason) {
             let client_id = session.client_id.to_string();
             self.event(Event::Dropped { client_id, reason });

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::batch::StoreOp;
 use super::message::STAMP_SHARD_SHIFT;
+use super::own::is_own;
 use super::publication::Publication;
 use super::{CloseReason, ConnectionId, Gate, Millis, PeerMessage, STORE_KEYS, Shard};
 use crate::codec::encode::{self, AckKind};
@@ -40,7 +41,7 @@ impl Shard {
         packet: &Publish<'_>,
         shared: Option<&Bytes>,
     ) {
-        self.counters.publishes_received += 1;
+        self.counters.publishes_received.count(packet.qos, packet.payload);
         if let Err(violation) = self.check_publish(packet) {
             return self.fail(id, violation);
         }
@@ -72,7 +73,8 @@ impl Shard {
                 return self.fail(id, Violation::ReceiveMaximumExceeded);
             }
         }
-        if session.permissions.is_some() && !self.may_publish(key, topic) {
+        let is_restricted = session.permissions.is_some();
+        if is_own(topic) || (is_restricted && !self.may_publish(key, topic)) {
             return self.refuse_to_publish(id, key, packet);
         }
         if self.settings.payload_format_checked
@@ -158,7 +160,7 @@ impl Shard {
 
     /// Rules that depend on what the server has announced.
     #[inline]
-    fn check_publish(&self, packet: &Publish<'_>) -> Result<(), Violation> {
+    pub(super) fn check_publish(&self, packet: &Publish<'_>) -> Result<(), Violation> {
         if packet.qos > self.settings.maximum_qos {
             return Err(Violation::QosAboveMaximum);
         }

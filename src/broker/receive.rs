@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::counters::state;
 use super::{CloseReason, ConnectionId, Event, Incoming, Millis, Shard, TimerKey};
 use crate::codec::encode;
 use crate::codec::frame::{self, Frame};
@@ -20,6 +21,7 @@ impl Shard {
         self.now = now;
         let generation = self.next_generation();
         let connection = Connection::new(generation, incoming, now);
+        self.counters.connections[state(connection.phase)] += 1;
         let id = ConnectionId { slot: self.connections.insert(connection), generation };
         let timer = self.wheel.insert(now + self.settings.handshake_time_max_ms, TimerKey::connection(id));
         if let Some(connection) = self.connection_mut(id) {
@@ -135,7 +137,7 @@ impl Shard {
         let Some(connection) = self.connection_mut(id) else { return };
         connection.last_packet_at = now;
         let (phase, version, is_metered) = (connection.phase, connection.version, connection.is_metered);
-        self.counters.packets_received += 1;
+        self.counters.packets_received.count(frame.first_byte, frame.packet_size());
         if let Phase::Open(session) = phase {
             // The two packets that come most often do not pass through a `Packet`, which is as large as the largest.
             let handled = match frame.first_byte >> 4 {

@@ -146,6 +146,7 @@ impl Shard {
                 flow.queue.push(delivery);
             }
             flow.spilled = Spilled { messages: spilled, bytes: spilled_bytes, requested: false };
+            self.counters.enter_flow(Some(flow));
         }
         let key = SessionKey(self.sessions.insert(session));
         let sessions = &self.sessions;

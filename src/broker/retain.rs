@@ -69,7 +69,7 @@ impl Shard {
         self.note_forgotten(former);
     }
 
-    fn forget_retained(&mut self, topic: &str) {
+    pub(super) fn forget_retained(&mut self, topic: &str) {
         let former = self.retained.remove(topic);
         self.note_forgotten(former);
     }

@@ -159,10 +159,12 @@ impl Shard {
             }
         }
         for delivery in queued {
+            self.counters.leave_queue(delivery.message.size());
             if self.move_to_other_member(key, &delivery) {
                 self.held_bytes -= delivery.message.release();
                 self.forget_entry(key, delivery.entry);
-            } else if let Some(session) = self.session_mut(key) {
+            } else if let Some(session) = self.sessions.get_mut(key.0) {
+                self.counters.enter_queue(delivery.message.size());
                 session.flow_mut().queue.push(delivery);
             }
         }

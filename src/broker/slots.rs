@@ -20,6 +20,11 @@ impl<T> Slots<T> {
         self.used
     }
 
+    /// All slots are below this number.
+    pub fn end(&self) -> u32 {
+        self.slots.end()
+    }
+
     /// Puts `value` into an empty slot.
     pub fn insert(&mut self, value: T) -> u32 {
         self.used += 1;

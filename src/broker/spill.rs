@@ -33,6 +33,7 @@ impl Shard {
         let spilled = &mut session.flow_mut().spilled;
         spilled.messages += 1;
         spilled.bytes += delivery.message.size() as u64;
+        self.counters.enter_queue(delivery.message.size());
         self.request_spilled(key);
     }
 
@@ -54,8 +55,12 @@ impl Shard {
     /// Messages have come back from the disk.
     pub(super) fn handle_loaded(&mut self, loaded: Loaded) {
         let Loaded { key, generation, entries, expired, is_last: _ } = loaded;
-        let Some(session) = self.session_mut(key).filter(|session| session.generation == generation) else { return };
-        let spilled = &mut session.flow_mut().spilled;
+        let Some(session) = self.sessions.get_mut(key.0).filter(|session| session.generation == generation) else {
+            return;
+        };
+        let flow = session.flow_mut();
+        self.counters.leave_flow(Some(flow));
+        let spilled = &mut flow.spilled;
         spilled.requested = false;
         spilled.messages = spilled.messages.saturating_sub(entries.len() as u64 + expired);
         for (entry, message) in entries {
@@ -80,6 +85,8 @@ impl Shard {
             // Those that expired on disk were counted there with their messages.
             flow.spilled.bytes = 0;
         }
+        let flow = self.sessions.get(key.0).and_then(|session| session.flow.as_deref());
+        self.counters.enter_flow(flow);
         for _ in 0..expired {
             self.count_drop(Some(key), DropReason::Expired);
         }

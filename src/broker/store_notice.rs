@@ -11,9 +11,6 @@ use crate::routing::ShardIndex;
 /// Where it is published.
 pub const STORE_ACCEPTING_TOPIC: &str = "$SYS/broker/ringmq/store/accepting";
 
-/// What the broker says of itself is true while it runs, and not kept.
-const NOT_KEPT: &str = "$SYS/";
-
 impl Shard {
     /// One shard tells it for all.
     pub(super) fn publish_store_notice(&mut self) {
@@ -26,8 +23,8 @@ impl Shard {
         self.route(&Publication::from_message(&Rc::new(message)), Admit::Always);
     }
 
-    /// Whether a retained message of this topic is kept over a restart.
-    pub(super) fn is_topic_kept(&self, topic: &str) -> bool {
-        self.settings.persistence && !topic.starts_with(NOT_KEPT)
+    /// Whether the store takes what must be kept; true without one.
+    pub fn is_store_accepting(&self) -> bool {
+        self.durability.accepting
     }
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::own::is_own;
 use super::publication::Publication;
 use super::publish::Admit;
 use super::{DropReason, Message, Shard};
@@ -29,7 +30,7 @@ impl Shard {
     pub(super) fn publish_will(&mut self, key: SessionKey) {
         let Some(session) = self.session_mut(key) else { return };
         let Some(will) = session.will.take() else { return };
-        if !session.may_publish_will(will.message.topic()) {
+        if is_own(will.message.topic()) || !session.may_publish_will(will.message.topic()) {
             self.count_drop(Some(key), DropReason::WriteDenied);
             return self.keep_session(key);
         }

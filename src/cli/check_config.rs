@@ -24,7 +24,8 @@ pub fn run(options: &CheckConfigOptions) -> ExitCode {
     let Some(path) = options.file.as_ref().or(options.config.as_ref()) else {
         return ExitCode::from(EXIT_CONFIGURATION);
     };
-    match sources::with_file(Some(path)).and_then(|sources| sources::load(&sources)) {
+    match sources::with_file(Some(path)).and_then(|sources| sources::load(&sources).map_err(|error| error.to_string()))
+    {
         Ok(mut loaded) => {
             // The default starts in the working directory; in a file it would start at the file.
             let storage = &mut loaded.config.runtime.storage;

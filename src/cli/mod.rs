@@ -17,6 +17,7 @@ mod properties;
 mod publish;
 mod replace_file;
 mod serve;
+mod serve_reload;
 mod sources;
 mod store;
 mod subscribe;

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use clap::Args;
 use crossbeam_channel::select;
 
+use super::serve_reload::{LoadError, Reloading};
 use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging, sources};
-use crate::admin::Admin;
+use crate::admin::{Admin, Program, ReloadRequest};
 use crate::config::Loaded;
+use crate::limits::RELOADS_WAITING_MAX;
 use crate::runtime::Server;
 use crate::runtime::signals::{self, Request};
 
@@ -71,7 +73,7 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    logging::start(&loaded.config.log);
+    let log = logging::start(&loaded.config.log);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let signals = match signals::watch() {
         Ok(signals) => signals,
@@ -80,15 +82,19 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             return ExitCode::from(EXIT_ENVIRONMENT);
         }
     };
-    let admin = loaded.config.admin();
-    let mut server = match Server::start(loaded.config.runtime) {
+    let config = loaded.config;
+    let server = match Server::start(config.runtime.clone()) {
         Ok(server) => server,
         Err(error) => {
             eprintln!("ringmq: {error}");
             return ExitCode::from(error.exit_code());
         }
     };
-    let admin = match admin.map(|config| Admin::start(&config, server.handle())).transpose() {
+    let (ask, reloads) = crossbeam_channel::bounded(RELOADS_WAITING_MAX);
+    let program = Program::new(ask, Some(log.clone()));
+    program.set_configuration(config.to_json());
+    let start = |admin| Admin::start_for(&admin, server.handle(), program.clone());
+    let admin = match config.admin().map(start).transpose() {
         Ok(admin) => admin,
         Err(error) => {
             eprintln!("ringmq: {error}");
@@ -100,41 +106,34 @@ pub fn run(options: &ServeOptions) -> ExitCode {
         admin.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         tracing::info!("administration at http://{}", admin.address());
     }
+    let mut reloading = Reloading { server, log, program, config };
     let code = loop {
         select! {
             recv(signals) -> request => match request {
-                Ok(Request::Reload) => reload(&mut server, options),
+                Ok(Request::Reload) => {
+                    // It is in the log, and nobody else waits for it.
+                    let _ = reloading.reload(load(options));
+                }
                 Ok(Request::Stop(signal)) => {
                     tracing::info!("{}: stopping", signal_hook::low_level::signal_name(signal).unwrap_or("signal"));
                     break ExitCode::SUCCESS;
                 }
                 Err(_) => break ExitCode::from(EXIT_ENVIRONMENT),
             },
-            recv(server.ended()) -> _ => {
+            recv(reloads) -> request => if let Ok(ReloadRequest { answer }) = request {
+                let _ = answer.send(reloading.reload(load(options)));
+            },
+            recv(reloading.server.ended()) -> _ => {
                 tracing::error!("the shards have ended");
                 break ExitCode::from(EXIT_ENVIRONMENT);
             }
         }
     };
+    // Those who ask meanwhile are told that it stops.
+    reloading.server.stop();
     drop(admin);
-    server.stop();
     tracing::info!("stopped");
     code
-}
-
-/// Takes over what a new configuration can change without a restart, or nothing if it has a mistake.
-fn reload(server: &mut Server, options: &ServeOptions) {
-    let reloaded = load(options).and_then(|(loaded, mut warnings)| {
-        warnings.extend(server.reload(&loaded.config.runtime.listeners).map_err(|error| error.to_string())?);
-        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        Ok(server.listeners().map(ToString::to_string).collect::<Vec<_>>())
-    });
-    match reloaded {
-        Ok(listeners) => {
-            tracing::info!(listen = %listeners.join(","), "listeners, certificates, passwords and access rules are read again")
-        }
-        Err(error) => tracing::error!("the configuration stays as it was: {error}"),
-    }
 }
 
 /// The start message: what an operator asks first, and what a program that started us waits for.
@@ -155,9 +154,10 @@ fn announce(server: &Server) {
 }
 
 /// Loads the configuration, with what its reader should know; or says what is wrong with it.
-fn load(options: &ServeOptions) -> Result<(Loaded, Vec<String>), String> {
-    let mut sources = sources::with_file(options.config.as_deref())?;
-    let import = options.mosquitto_conf.as_deref().map(sources::mosquitto).transpose()?;
+fn load(options: &ServeOptions) -> Result<(Loaded, Vec<String>), LoadError> {
+    let mut sources = sources::with_file(options.config.as_deref()).map_err(LoadError::Unreadable)?;
+    let import =
+        options.mosquitto_conf.as_deref().map(sources::mosquitto).transpose().map_err(LoadError::Unreadable)?;
     sources.written = import.as_ref().map(|import| import.written.clone());
     let mut flag = |flag, key, value: &Option<String>| {
         sources.flags.extend(value.iter().map(|value| (flag, key, value.clone())));
@@ -175,7 +175,7 @@ fn load(options: &ServeOptions) -> Result<(Loaded, Vec<String>), String> {
     flag("--no-persistence", "storage.persistence", &options.no_persistence.then(|| "false".to_owned()));
     flag("--log", "log.level", &options.log);
     flag("--log-format", "log.format", &options.log_format);
-    let loaded = sources::load(&sources)?;
+    let loaded = sources::load(&sources).map_err(|error| LoadError::Mistakes(error.mistakes))?;
     let notes = import.iter().flat_map(|import| &import.notes).map(ToString::to_string);
     let doubts = loaded.doubtful_variables.iter();
     let doubts =

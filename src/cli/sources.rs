@@ -21,12 +21,11 @@ pub fn mosquitto(path: &Path) -> Result<Import, String> {
 }
 
 /// Loads, and looks whether the files that are named can be read; or tells all that is wrong.
-pub fn load(sources: &Sources) -> Result<Loaded, String> {
-    let loaded = config::load(sources).and_then(|loaded| match config::check_files(&loaded) {
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
+    config::load(sources).and_then(|loaded| match config::check_files(&loaded) {
         mistakes if mistakes.is_empty() => Ok(loaded),
         mistakes => Err(ConfigError { mistakes }),
-    });
-    loaded.map_err(|error| error.to_string())
+    })
 }
 
 fn read(path: &Path) -> Result<String, String> {

@@ -18,7 +18,7 @@ use super::violation::Violation;
 
 pub use acknowledge::puback;
 pub use connect::{connect, connect_version};
-pub use publish::publish;
+pub use publish::{publish, publish_properties};
 pub(super) use reader::Reader;
 
 /// Decodes any packet but CONNECT, whose version is its own: `version` is ignored there.

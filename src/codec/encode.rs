@@ -21,7 +21,7 @@ pub use acknowledge::{AckKind, ack, ack_success, suback, unsuback};
 pub use connack::connack;
 pub use connect::connect;
 pub use disconnect::{auth, disconnect};
-pub use publish::{PublishHead, publish, publish_head};
+pub use publish::{PublishHead, publish, publish_head, publish_properties};
 pub use subscribe::{subscribe, unsubscribe};
 pub(super) use wire::{write_binary, write_string, write_variable_byte_integer};
 

@@ -9,6 +9,20 @@ pub struct Frame<'a> {
     pub body: &'a [u8],
 }
 
+impl Frame<'_> {
+    /// Bytes of the whole packet, fixed header included, if its Remaining Length took no more bytes than it needs.
+    #[inline]
+    pub fn packet_size(&self) -> usize {
+        self.body.len()
+            + match self.body.len() {
+                ..0x80 => 2,
+                0x80..0x4000 => 3,
+                0x4000..0x20_0000 => 4,
+                _ => 5,
+            }
+    }
+}
+
 /// What is known of the packet that starts at the first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {

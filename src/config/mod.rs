@@ -17,6 +17,7 @@ mod load;
 pub mod mosquitto;
 mod networks;
 mod placement;
+mod reload;
 mod rules;
 mod server_keys;
 mod show;
@@ -27,9 +28,11 @@ mod written;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use crate::admin::AdminConfig;
 use crate::broker::Settings;
+use crate::limits;
 use crate::runtime::RuntimeConfig;
 
 pub use error::{ConfigError, Mistake, Origin};
@@ -38,6 +41,7 @@ use guard::{AdminSettings, GuardSettings};
 use listen::Endpoint;
 pub use listener::ListenerSettings;
 pub use load::{Loaded, Origins, Sources, load};
+pub use reload::{Change, Reload};
 pub use value::{Problem, Value};
 pub use written::{Assignment, ListenerTable, Written};
 
@@ -59,9 +63,10 @@ impl Default for Config {
     /// unless it is told where.
     fn default() -> Self {
         let listeners = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, listen::PORT)).into()];
+        let sys_interval = Duration::from_secs(limits::SYS_INTERVAL_S_DEFAULT);
         let settings = Settings { persistence: true, ..Settings::default() };
         Self {
-            runtime: RuntimeConfig { listeners, settings, ..RuntimeConfig::default() },
+            runtime: RuntimeConfig { listeners, settings, sys_interval, ..RuntimeConfig::default() },
             log: LogConfig::default(),
             listener_defaults: ListenerSettings::default(),
             guard: GuardSettings::default(),

@@ -143,6 +143,18 @@ pub(super) static SERVER_KEYS: &[Key<Config>] = &[
         show: |config| show_duration(config.runtime.shutdown_time_max),
     },
     Key {
+        name: "runtime.loop_lag_max",
+        is_path: false,
+        set: |config, value| {
+            config.runtime.loop_lag_max = match value.as_text() {
+                Some("none") => None,
+                _ => Some(or_word(value.duration(Duration::from_micros(10)..=SECOND), "none")?),
+            };
+            Ok(())
+        },
+        show: |config| config.runtime.loop_lag_max.map_or("\"none\"".into(), show_duration),
+    },
+    Key {
         name: "runtime.receive_buffers",
         is_path: false,
         set: |config, value| {
@@ -319,6 +331,22 @@ pub(super) static SERVER_KEYS: &[Key<Config>] = &[
                 entries.map(|(module, level)| format!("{module:?} = {}", serde_json::json!(level))).collect();
             if entries.is_empty() { "{}".into() } else { format!("{{ {} }}", entries.join(", ")) }
         },
+    },
+    Key {
+        name: "observe.sys_interval",
+        is_path: false,
+        set: |config, value| {
+            // Shorter than a second would be a load of its own.
+            config.runtime.sys_interval = match value.duration(Duration::ZERO..=SECOND * 86_400)? {
+                interval if interval.is_zero() || interval >= SECOND => interval,
+                interval => {
+                    let problem = format!("{} is too short", show_duration(interval));
+                    return Err(Problem::new(problem, "write at least \"1s\", or \"0s\" for no $SYS topics"));
+                }
+            };
+            Ok(())
+        },
+        show: |config| show_duration(config.runtime.sys_interval),
     },
 ];
 

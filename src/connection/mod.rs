@@ -50,6 +50,8 @@ pub struct Connection {
     pub packet_size_max: u32,
     /// Keep-alive; after one and a half times of it in silence the connection ends. 0 is no limit.
     pub keep_alive_s: u16,
+    /// When CONNECT was accepted, in seconds of the driver's clock.
+    pub connected_at_s: u32,
     /// When the last whole packet arrived.
     pub last_packet_at: Millis,
     pub timer: Option<TimerId>,
@@ -57,8 +59,8 @@ pub struct Connection {
     pub output: Output,
     /// Acknowledgements that wait until what they acknowledge is durable.
     pub answers: u32,
-    /// Bytes of the `Transmit` on its way.
-    pub sending_len: usize,
+    /// Bytes of the `Transmit` on its way: the high-water mark of outputs and one packet more, at most.
+    pub sending_len: u32,
     pub aliases_in: Option<Box<AliasesIn>>,
     pub aliases_out: Option<Box<AliasesOut>>,
     /// What most anonymous clients have not.
@@ -105,6 +107,7 @@ impl Connection {
             send_window: u16::MAX,
             packet_size_max: u32::MAX,
             keep_alive_s: 0,
+            connected_at_s: 0,
             last_packet_at: now,
             timer: None,
             partial: Partial::default(),
@@ -125,7 +128,7 @@ impl Connection {
     /// Bytes that the kernel has not taken.
     #[inline]
     pub fn unsent(&self) -> usize {
-        self.output.len() + self.sending_len
+        self.output.len() + self.sending_len as usize
     }
 
     /// When the client has been silent for too long, if nothing comes until then; `None` if it may be silent for ever, or is

@@ -10,6 +10,7 @@ pub mod layers;
 mod listener;
 pub mod proxy;
 mod ring;
+mod ring_accept;
 mod ring_alarm;
 mod ring_buffers;
 mod ring_completions;

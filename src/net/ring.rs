@@ -41,7 +41,7 @@ pub enum Completion {
         listener: usize,
         socket: OwnedFd,
     },
-    /// The listener accepts no more until [`SocketRing::arm_accept`]. `error` is what accept(2) said.
+    /// The listener accepts one connection less at a time until [`SocketRing::accept`]. `error` is what accept(2) said.
     AcceptEnded {
         listener: usize,
         error: io::Error,
@@ -91,7 +91,7 @@ pub struct SocketRing {
     /// Dropped by hand: not at all if the kernel might still use them.
     pub(super) buffers: ManuallyDrop<BufferRing>,
     pub(super) sockets: ManuallyDrop<Sockets<InFlight>>,
-    listeners: Vec<Option<OwnedFd>>,
+    pub(super) listeners: Vec<Option<OwnedFd>>,
     wake: WakeHandle,
     notice: Option<QuietNotice>,
     /// Where the read of the wake eventfd puts its eight bytes.
@@ -186,31 +186,6 @@ impl SocketRing {
     }
 
     // ---- listening
-
-    /// Accepts from a listening socket until [`stop_accepting`](Self::stop_accepting). Returns the listener's number.
-    pub fn listen(&mut self, listener: OwnedFd) -> usize {
-        self.listeners.push(Some(listener));
-        self.arm_accept(self.listeners.len() - 1);
-        self.listeners.len() - 1
-    }
-
-    /// Starts to accept again after [`Completion::AcceptEnded`].
-    pub fn arm_accept(&mut self, listener: usize) {
-        let Some(socket) = &self.listeners[listener] else { return };
-        let descriptor = types::Fd(socket.as_raw_fd());
-        let entry = opcode::AcceptMulti::new(descriptor).flags(libc::SOCK_CLOEXEC).build();
-        let user_data = user_data(Operation::Accept, listener as u32, 0);
-        self.push(entry.user_data(user_data));
-    }
-
-    /// Ends listening; nobody else may listen at the same socket. Gives a last [`Completion::AcceptEnded`]. Who connects from now
-    /// on is refused by the kernel.
-    pub fn stop_accepting(&mut self, listener: usize) {
-        if let Some(socket) = self.listeners[listener].take() {
-            // On a listening socket this ends the accept that waits, as close(2) alone would not.
-            let _ = socket2::SockRef::from(&socket).shutdown(std::net::Shutdown::Both);
-        }
-    }
 
     // ---- sockets
 
@@ -330,6 +305,12 @@ impl SocketRing {
     #[inline]
     pub fn has_completions(&mut self) -> bool {
         !self.ring.completion().is_empty() || self.ring.submission().cq_overflow()
+    }
+
+    /// Whether there is, or the kernel says that it has work which makes more: a hint, which may be stale.
+    #[inline]
+    pub fn expects_completions(&mut self) -> bool {
+        self.has_completions() || self.ring.submission().taskrun()
     }
 
     /// Hands queued entries to the kernel and lets it make completions; no system call when there is neither.

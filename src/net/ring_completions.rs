@@ -1,8 +1,7 @@
 //! From the kernel's completions to ours: what each result means, and what is armed again without a word.
 #![allow(unsafe_code)]
 
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::AsRawFd;
 
 use io_uring::cqueue;
 
@@ -39,27 +38,6 @@ impl SocketRing {
         } else {
             debug_assert!(operation == Operation::Quiet as u8);
             None
-        }
-    }
-
-    fn translate_accept(&mut self, listener: usize, entry: &cqueue::Entry) -> Option<Completion> {
-        let more = cqueue::more(entry.flags());
-        if entry.result() >= 0 {
-            if !more {
-                self.arm_accept(listener);
-            }
-            return Some(Completion::Accepted { listener, socket: accepted(entry.result()) });
-        }
-        match -entry.result() {
-            // The connection was gone before it was accepted, or a signal came.
-            libc::ECONNABORTED | libc::EINTR | libc::EAGAIN | libc::EPROTO => {
-                if !more {
-                    self.arm_accept(listener);
-                }
-                None
-            }
-            _ if more => None,
-            error => Some(Completion::AcceptEnded { listener, error: io::Error::from_raw_os_error(error) }),
         }
     }
 
@@ -167,10 +145,4 @@ impl SocketRing {
             Some(Completion::SendFailed { socket: id, parts })
         }
     }
-}
-
-fn accepted(descriptor: RawFd) -> OwnedFd {
-    use std::os::fd::FromRawFd;
-    // SAFETY: a successful accept makes a new descriptor, and its completion is read only once.
-    unsafe { OwnedFd::from_raw_fd(descriptor) }
 }

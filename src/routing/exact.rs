@@ -46,6 +46,16 @@ impl Exact {
         self.find(self.half_hash(topic), topic).map(|entry| &self.entries.get(entry).target)
     }
 
+    /// All entries have numbers below this one.
+    pub fn end(&self) -> u32 {
+        self.entries.end()
+    }
+
+    /// The entry of a number; one that is free has an empty target.
+    pub fn at(&self, number: u32) -> Option<(&str, &Target)> {
+        self.entries.find(number).map(|entry| (&*entry.filter, &entry.target))
+    }
+
     pub fn get_or_insert(&mut self, filter: &str) -> &mut Target {
         let hash = self.half_hash(filter);
         let entry = self.find(hash, filter).unwrap_or_else(|| {

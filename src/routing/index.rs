@@ -5,6 +5,8 @@
 //! shard, other shards, groups. A match gathers the targets, and merges their subscribers (`merge`) if there is
 //! more than one list; if there is one, which is nearly always so, it is copied.
 
+mod listing;
+
 use super::choice::Draw;
 use super::exact::Exact;
 use super::groups::{Choice, GroupId, Groups, MemberState, Strategy};
@@ -15,6 +17,8 @@ use super::target::Target;
 use super::trie::{Place, Trie, Walk};
 use super::{SessionKey, ShardIndex, ShardSet};
 use crate::codec::SubscriptionOptions;
+
+pub use listing::{FilterPlace, ListedFilter};
 
 /// What a session asked for with one filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +106,8 @@ pub struct TopicIndex {
     trie: Trie,
     groups: Groups,
     subscription_count: usize,
+    /// Of these, members of groups.
+    shared_subscription_count: usize,
 }
 
 impl TopicIndex {
@@ -116,6 +122,7 @@ impl TopicIndex {
             trie: Trie::new(hash.clone()),
             groups: Groups::new(hash),
             subscription_count: 0,
+            shared_subscription_count: 0,
         }
     }
 
@@ -134,7 +141,7 @@ impl TopicIndex {
     }
 
     /// What a session asked for with this filter, in a group if `share` names one.
-    pub fn subscription(&mut self, share: Option<&str>, filter: &str, session: SessionKey) -> Option<Subscription> {
+    pub fn subscription(&self, share: Option<&str>, filter: &str, session: SessionKey) -> Option<Subscription> {
         let of =
             |members: &[Member], position: Option<usize>| members.get(position?).map(|(_, subscription)| *subscription);
         match share {
@@ -142,7 +149,10 @@ impl TopicIndex {
                 let members = &self.groups.get(self.groups.find(share, filter)?).members;
                 of(members.as_slice(), members.position(session))
             }
-            None => self.update(filter, |target| of(target.members(), target.position(session)))?,
+            None => {
+                let target = if has_wildcard(filter) { self.trie.get(filter) } else { self.exact.get(filter) }?;
+                of(target.members(), target.position(session))
+            }
         }
     }
 
@@ -207,6 +217,7 @@ impl TopicIndex {
         let group = self.groups.get_mut(id);
         let new = group.insert(session, subscription);
         self.subscription_count += usize::from(new);
+        self.shared_subscription_count += usize::from(new);
         Subscribed { new, first_on_shard: new && group.members.len() == 1 }
     }
 
@@ -219,6 +230,7 @@ impl TopicIndex {
         }
         let last_on_shard = group.members.is_empty();
         self.subscription_count -= 1;
+        self.shared_subscription_count -= 1;
         self.forget_if_empty(id);
         Some(Removed { last_on_shard })
     }
@@ -316,6 +328,11 @@ impl TopicIndex {
     /// Subscriptions of this shard, members of groups included.
     pub fn subscription_count(&self) -> usize {
         self.subscription_count
+    }
+
+    /// Members of groups on this shard.
+    pub fn shared_subscription_count(&self) -> usize {
+        self.shared_subscription_count
     }
 
     /// The target of a filter, which is added if need be.

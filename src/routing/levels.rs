@@ -29,6 +29,11 @@ impl Levels {
         self.numbers.find(self.hash.text(text), |&number| *self.texts.get(number).text == *text).copied()
     }
 
+    /// The text of a number that is in use.
+    pub fn text(&self, number: u32) -> &str {
+        &self.texts.get(number).text
+    }
+
     /// The number of `text`, with one use more.
     pub fn acquire(&mut self, text: &str) -> u32 {
         let number = self.find(text).unwrap_or_else(|| {

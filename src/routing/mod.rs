@@ -20,7 +20,7 @@ mod target;
 mod trie;
 
 pub use groups::{Choice, GroupId, MemberState, Strategy};
-pub use index::{LocalMatch, Matches, Removed, Subscribed, Subscription, TopicIndex};
+pub use index::{FilterPlace, ListedFilter, LocalMatch, Matches, Removed, Subscribed, Subscription, TopicIndex};
 pub use retained::{RetainedTree, Search};
 pub use shards::{ShardIndex, ShardSet};
 

@@ -46,6 +46,12 @@ impl<T: Default> Slab<T> {
         full_chunks * CHUNK + self.chunks.last().map_or(0, Vec::len) - self.free.len()
     }
 
+    /// All numbers, free ones too, are below this one.
+    pub fn end(&self) -> u32 {
+        let full_chunks = self.chunks.len().saturating_sub(1);
+        (full_chunks * CHUNK + self.chunks.last().map_or(0, Vec::len)) as u32
+    }
+
     /// The value under any number; what is free holds its default.
     #[inline]
     pub fn find(&self, index: u32) -> Option<&T> {

@@ -112,6 +112,30 @@ impl Trie {
         if place.rest { &node.rest } else { &node.own }
     }
 
+    /// What is behind one filter, not what matches a topic.
+    pub fn get(&self, filter: &str) -> Option<&Target> {
+        self.find(filter).map(|place| self.target(place))
+    }
+
+    /// Each node has two targets: those of node n have the numbers 2 n and 2 n + 1. `None` behind the last one; a free node has empty ones.
+    pub fn at(&self, number: u64) -> Option<&Target> {
+        let node = self.nodes.find(u32::try_from(number / 2).ok()?)?;
+        Some(if number % 2 == 1 { &node.rest } else { &node.own })
+    }
+
+    /// The filter of a target that is not empty, by its number.
+    pub fn filter_at(&self, number: u64) -> String {
+        let mut levels = if number % 2 == 1 { vec!["#"] } else { Vec::new() };
+        let mut node = (number / 2) as u32;
+        while node != ROOT {
+            let Node { parent, level, .. } = *self.nodes.get(node);
+            levels.push(if level == PLUS { "+" } else { self.levels.text(level) });
+            node = parent;
+        }
+        levels.reverse();
+        levels.join("/")
+    }
+
     pub fn get_or_insert(&mut self, filter: &str) -> &mut Target {
         let mut node = ROOT;
         for level in filter.split('/') {

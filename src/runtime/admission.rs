@@ -18,19 +18,29 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Admission {
     open: AtomicUsize,
-    connections_max: usize,
+    connections_max: AtomicUsize,
 }
 
 impl Admission {
     pub fn new(connections_max: usize) -> Self {
-        Self { open: AtomicUsize::new(0), connections_max }
+        Self { open: AtomicUsize::new(0), connections_max: AtomicUsize::new(connections_max) }
+    }
+
+    /// Has another bound from now on; nobody is disconnected for it.
+    pub fn set_connections_max(&self, connections_max: usize) {
+        self.connections_max.store(connections_max, Ordering::Relaxed);
+    }
+
+    pub fn connections_max(&self) -> usize {
+        self.connections_max.load(Ordering::Relaxed)
     }
 
     pub fn admit(&self) -> Verdict {
         let open = self.open.fetch_add(1, Ordering::Relaxed);
-        if open < self.connections_max {
+        let connections_max = self.connections_max.load(Ordering::Relaxed);
+        if open < connections_max {
             Verdict::Admitted
-        } else if open < self.connections_max + limits::REFUSAL_DESCRIPTORS {
+        } else if open < connections_max + limits::REFUSAL_DESCRIPTORS {
             Verdict::OverLimit
         } else {
             self.leave();

@@ -233,6 +233,9 @@ impl ShardDriver {
 
     fn connect(&mut self, socket: SocketId, arrival: Arrival, wrapped: Option<Box<Wrapped>>) -> ConnectionId {
         let Arrival { address, listener, certificate, over_limit, guest } = arrival;
+        if let Some(listening) = self.listening(listener) {
+            self.counters().arrivals.add(listening.config.scheme());
+        }
         let incoming = Incoming { transport: socket.slot, address, listener, certificate, over_limit };
         let connection = self.shard.handle_connected(incoming, self.now);
         let link = match wrapped {

@@ -44,6 +44,8 @@ pub struct RuntimeConfig {
     pub connections_max: Option<usize>,
     /// Time that connections get to take their last bytes when the server stops.
     pub shutdown_time_max: Duration,
+    /// How late a shard may be before it accepts more slowly; `None` lets it be as late as it comes.
+    pub loop_lag_max: Option<Duration>,
     /// Receive buffers of each shard: a power of two.
     pub receive_buffers: u16,
     /// Bytes of one receive buffer.
@@ -54,6 +56,9 @@ pub struct RuntimeConfig {
     /// Where and how is kept what must outlive the process. It counts only with `settings.persistence`, which is off by
     /// default: a library must not write into the current directory.
     pub storage: StorageConfig,
+    /// Time between two publications of what the server has measured as `$SYS` topics; zero, the default here, is none: a program
+    /// that embeds the server may ask it.
+    pub sys_interval: Duration,
     /// Bounds on who may connect.
     pub guard: GuardConfig,
     /// Makes each shard's methods of enhanced authentication; without it there are none.
@@ -90,11 +95,13 @@ impl Default for RuntimeConfig {
             idle: IdlePolicy::Park,
             connections_max: None,
             shutdown_time_max: Duration::from_millis(limits::SHUTDOWN_TIME_MAX_MS_DEFAULT),
+            loop_lag_max: Some(Duration::from_micros(limits::LOOP_LAG_MAX_US_DEFAULT)),
             receive_buffers: limits::RECEIVE_BUFFERS_DEFAULT,
             receive_buffer_size: limits::RECEIVE_BUFFER_SIZE_DEFAULT,
             mailbox_high_water: limits::MAILBOX_HIGH_WATER_DEFAULT,
             settings: Settings::default(),
             storage: StorageConfig::default(),
+            sys_interval: Duration::ZERO,
             guard: GuardConfig::default(),
             authentication: None,
         }

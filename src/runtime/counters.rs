@@ -13,6 +13,8 @@ pub struct Counters {
     pub accepts: u64,
     /// Times that accepting paused because descriptors or memory had run out.
     pub accept_back_offs: u64,
+    /// Times that accepting paused because more clients connected than there was time for.
+    pub accept_slow_downs: u64,
     /// Connections over the limit.
     pub over_limit: u64,
     /// Connections handed to another shard.
@@ -30,10 +32,14 @@ pub struct Counters {
     pub turns: u64,
     /// Times that a shard stopped reading because too much waited for the store.
     pub store_back_pressure_episodes: u64,
+    /// Time that shards did not read because of either, in milliseconds.
+    pub back_pressure_ms: u64,
     /// Connections that ended below MQTT, by reason: TLS, WebSocket, PROXY protocol.
     pub layer_failures: BTreeMap<&'static str, u64>,
     /// Connections that were closed at the door and clients that were not let in, by reason.
     pub refusals: BTreeMap<&'static str, u64>,
+    /// Connections whose bytes have become MQTT, by transport: the handshakes around it are complete.
+    pub arrivals: BTreeMap<&'static str, u64>,
     /// Clients that were banned because they connected again and again.
     pub flapping_bans: u64,
     /// Times that the guard had no room for an address, and forgot another one or did not count this one.
@@ -47,7 +53,7 @@ macro_rules! shard_counters {
         /// One shard's counters: written by that shard alone, read by anyone.
         #[derive(Debug, Default)]
         #[repr(align(128))]
-        pub struct ShardCounters { $(pub $name: Counter,)* pub layer_failures: NamedCounters, pub refusals: NamedCounters }
+        pub struct ShardCounters { $(pub $name: Counter,)* pub layer_failures: NamedCounters, pub refusals: NamedCounters, pub arrivals: NamedCounters }
 
         impl ShardCounters {
             pub fn read(&self) -> Counters {
@@ -55,6 +61,7 @@ macro_rules! shard_counters {
                     $($name: self.$name.get(),)*
                     layer_failures: self.layer_failures.read(),
                     refusals: self.refusals.read(),
+                    arrivals: self.arrivals.read(),
                     // The guard and the store are one for all shards.
                     addresses_forgotten: 0,
                     store: None,
@@ -67,6 +74,7 @@ macro_rules! shard_counters {
 shard_counters!(
     accepts,
     accept_back_offs,
+    accept_slow_downs,
     over_limit,
     handovers,
     back_pressure_episodes,
@@ -76,6 +84,7 @@ shard_counters!(
     ring_enters,
     turns,
     store_back_pressure_episodes,
+    back_pressure_ms,
     flapping_bans
 );
 
@@ -85,6 +94,7 @@ impl Counters {
         Self {
             accepts: self.accepts + other.accepts,
             accept_back_offs: self.accept_back_offs + other.accept_back_offs,
+            accept_slow_downs: self.accept_slow_downs + other.accept_slow_downs,
             over_limit: self.over_limit + other.over_limit,
             handovers: self.handovers + other.handovers,
             back_pressure_episodes: self.back_pressure_episodes + other.back_pressure_episodes,
@@ -94,8 +104,10 @@ impl Counters {
             ring_enters: self.ring_enters + other.ring_enters,
             turns: self.turns + other.turns,
             store_back_pressure_episodes: self.store_back_pressure_episodes + other.store_back_pressure_episodes,
+            back_pressure_ms: self.back_pressure_ms + other.back_pressure_ms,
             layer_failures: add_named(self.layer_failures, &other.layer_failures),
             refusals: add_named(self.refusals, &other.refusals),
+            arrivals: add_named(self.arrivals, &other.arrivals),
             flapping_bans: self.flapping_bans + other.flapping_bans,
             addresses_forgotten: self.addresses_forgotten + other.addresses_forgotten,
             store: self.store.or(other.store),

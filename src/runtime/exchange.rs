@@ -41,6 +41,7 @@ impl ShardDriver {
 
     /// The core has something to send.
     pub(super) fn send(&mut self, socket: SocketId, output: Output) {
+        self.sampling.sending(socket);
         if let Some(Link::Wrapped(wrapped)) = self.links.get_mut(socket.slot) {
             wrapped.push(output);
             return self.send_wrapped(socket);
@@ -61,6 +62,7 @@ impl ShardDriver {
     }
 
     pub(super) fn handle_sent(&mut self, socket: SocketId, parts: SendParts) {
+        self.sampling.sent(socket);
         if let Link::Plain(connection, _) = *self.links.get(socket.slot) {
             let output = Output::from_parts(parts.bytes, parts.shared);
             return self.shard.handle_sent(connection, output, self.now);
@@ -115,6 +117,7 @@ impl ShardDriver {
         let listener = self.links.get(socket.slot).listener();
         self.guests.release(socket.slot);
         let mut link = self.links.set(socket.slot, Link::Free);
+        self.sampling.closed(socket);
         if let Some(wrapped) = wrapped_mut(Some(&mut link)) {
             let farewell = wrapped.farewell();
             if !farewell.is_empty() {

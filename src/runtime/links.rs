@@ -69,6 +69,9 @@ impl Link {
 pub struct Links {
     links: Chunked<Link>,
     used: usize,
+    handshakes: u64,
+    /// Links that are not free, by listener.
+    by_listener: Vec<u64>,
 }
 
 impl Links {
@@ -94,10 +97,32 @@ impl Links {
         while slot >= self.links.len() {
             self.links.push(Link::Free);
         }
-        self.used += usize::from(!matches!(link, Link::Free));
+        if let Some(listener) = link.listener() {
+            self.used += 1;
+            self.handshakes += u64::from(matches!(link, Link::Handshake(_)));
+            let place = usize::from(listener.0);
+            if self.by_listener.len() <= place {
+                self.by_listener.resize(place + 1, 0);
+            }
+            self.by_listener[place] += 1;
+        }
         let before = self.links.get_mut(slot).map_or(Link::Free, |place| std::mem::replace(place, link));
-        self.used -= usize::from(!matches!(before, Link::Free));
+        if let Some(listener) = before.listener() {
+            self.used -= 1;
+            self.handshakes -= u64::from(matches!(before, Link::Handshake(_)));
+            self.by_listener[usize::from(listener.0)] -= 1;
+        }
         before
+    }
+
+    /// How many are not free, by listener.
+    pub fn by_listener(&self) -> impl Iterator<Item = (ListenerId, u64)> {
+        (0..).map(ListenerId).zip(self.by_listener.iter().copied())
+    }
+
+    /// How many are of sockets whose CONNECT is not whole.
+    pub fn handshake_count(&self) -> u64 {
+        self.handshakes
     }
 
     /// Slots of sockets whose CONNECT is not whole.

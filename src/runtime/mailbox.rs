@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use super::guard::BanChange;
 use super::links::Arrival;
 use super::listening::Listeners;
+use super::question::Question;
 use super::wrapped::Wrapped;
 use crate::access::{ListenerId, Verdict};
 use crate::broker::{ConnectionId, PeerMessage, Report};
@@ -35,6 +36,8 @@ pub enum Mail {
     Listen(Box<Listeners>),
     /// Their sockets that are new.
     Accept(Vec<(ListenerId, OwnedFd)>),
+    /// Somebody wants to know, or wants something done.
+    Question(Question),
     /// News from the storage thread.
     Report(Report),
     /// The server stops.

@@ -75,6 +75,7 @@ impl ShardDriver {
     }
 
     fn sleep_in_ring(&mut self) -> io::Result<()> {
+        self.sampling.rest();
         if self.inbox.prepare_to_sleep() {
             let now = millis(self.common.clock.elapsed());
             let executor_turn = now + limits::EXECUTOR_TURN_INTERVAL_MS;
@@ -86,6 +87,7 @@ impl ShardDriver {
     }
 
     async fn sleep_in_executor(&mut self, notice: &mut QuietNotice) -> io::Result<()> {
+        self.sampling.rest();
         self.ring.set_notice(true);
         // Now, so that work which came before the notice is done, and work that comes after it is noticed.
         self.ring.submit()?;

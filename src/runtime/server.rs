@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -19,11 +20,13 @@ use super::server_handle::ServerHandle;
 use super::shard::Common;
 use super::start::{Seed, spawn};
 use super::store_host::{self, Kept};
+use super::sys::SysTopics;
 use super::tickets::connection_of;
 use super::{ListenAddress, ListenerConfig, RuntimeConfig, StartError, descriptors, placement};
 use crate::access::BanSubject;
 use crate::authority::scram::Scram;
 use crate::authority::{AccessConfig, Authority, Ticket, Warning};
+use crate::broker::Settings;
 use crate::net::{BufferRingConfig, check_support};
 use crate::routing::ShardIndex;
 use crate::storage::{StorageConfig, StorageThread};
@@ -51,6 +54,8 @@ pub struct Server {
     common: Arc<Common>,
     threads: Vec<ExecutorJoinHandle<()>>,
     storage: Option<StorageThread>,
+    /// If there are any.
+    sys_topics: Option<SysTopics>,
     ended: Receiver<()>,
 }
 
@@ -100,13 +105,16 @@ impl Server {
         };
         let common = Arc::new(Common {
             clock,
+            store: storage.as_ref().map(StorageThread::watch),
             admission: Admission::new(connections_max),
             guard: Arc::new(Guard::new(config.guard, mailboxes.clone(), clock::seed())),
             attendance: Attendance::default(),
+            cpus: cpus.clone(),
             mailboxes,
             counters: (0..shards).map(|_| ShardCounters::default()).collect(),
             idle: config.idle,
-            shutdown_time_max_ms: config.shutdown_time_max.as_millis() as u64,
+            loop_lag_max: config.loop_lag_max,
+            shutdown_time_max_ms: AtomicU64::new(config.shutdown_time_max.as_millis() as u64),
             mailbox_high_water: config.mailbox_high_water,
             settings,
             authentication: config.authentication,
@@ -130,7 +138,13 @@ impl Server {
             tracing::warn!("{warning}");
         }
         let addresses = addresses(&registry);
-        Ok(Self { addresses, registry, authority, summary, common, threads, storage, ended })
+        let mut server =
+            Self { addresses, registry, authority, summary, common, threads, storage, sys_topics: None, ended };
+        if !config.sys_interval.is_zero() {
+            let started = SysTopics::start(server.handle(), config.sys_interval);
+            server.sys_topics = Some(started.map_err(StartError::SysTopics)?);
+        }
+        Ok(server)
     }
 
     /// The TCP addresses that it listens on, with the ports that were chosen, in the order of the configuration.
@@ -183,6 +197,38 @@ impl Server {
         Ok(warnings)
     }
 
+    /// Takes over all of a configuration that can change without a restart: the listeners as [`reload`](Self::reload) does, the
+    /// settings of the core, the guard, the bound of connections, the time to stop. What was made at the start (shards, buffers,
+    /// the store) stays as it is. What clients were promised at CONNECT must not become narrower; whoever calls sees to that.
+    ///
+    /// # Errors
+    /// Something cannot be used; then everything stays as it was.
+    pub fn reconfigure(&mut self, config: &RuntimeConfig) -> Result<Vec<String>, StartError> {
+        let fit = descriptors::connections_that_fit(self.summary.descriptor_limit, self.summary.shards)?;
+        let warnings = self.reload(&config.listeners)?;
+        let connections_max = config.connections_max.map_or(fit, |connections| connections.min(fit));
+        self.summary.connections_max = connections_max;
+        self.common.admission.set_connections_max(connections_max);
+        self.common.guard.set_config(config.guard.clone());
+        let shutdown_time_max_ms = config.shutdown_time_max.as_millis() as u64;
+        self.common.shutdown_time_max_ms.store(shutdown_time_max_ms, Ordering::Relaxed);
+        let at_start = &self.common.settings;
+        let settings = Settings {
+            // Names hash to their homes by it, and the store was opened or was not.
+            hash_seed: at_start.hash_seed,
+            persistence: at_start.persistence,
+            acknowledge_unsynced: at_start.acknowledge_unsynced,
+            ..config.settings.clone()
+        };
+        let handle = self.handle();
+        for shard in 0..self.summary.shards {
+            let settings = settings.clone();
+            // Nobody waits for the answer.
+            drop(handle.ask(shard, move |driver| driver.set_settings(settings)));
+        }
+        Ok(warnings)
+    }
+
     pub fn summary(&self) -> &Summary {
         &self.summary
     }
@@ -196,7 +242,7 @@ impl Server {
 
     /// A hold on it for other threads.
     pub fn handle(&self) -> ServerHandle {
-        ServerHandle { clock: self.common.clock, guard: self.common.guard.clone(), ended: self.ended.clone() }
+        ServerHandle { common: self.common.clone(), ended: self.ended.clone() }
     }
 
     /// The bans in force, by kind and value.
@@ -227,6 +273,7 @@ impl Server {
     }
 
     fn stop_threads(&mut self) {
+        drop(self.sys_topics.take());
         for shard in 0..self.summary.shards {
             self.common.mailboxes.push_and_wake(shard, Mail::Stop);
         }

@@ -5,6 +5,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tracing::{error, warn};
 
@@ -13,12 +15,14 @@ use super::attendance::{Attendance, Presence};
 use super::clock::{Clock, millis};
 use super::config::{AuthenticationMethods, IdlePolicy};
 use super::counters::ShardCounters;
+use super::crowd::Crowd;
 use super::event_log::{EventLog, OncePerSecond};
 use super::guard::{FlappingClients, Guard, Guests};
 use super::links::{Link, Links};
 use super::listening::{Listeners, Listening};
 use super::mailbox::{Inbox, Mail, Mailboxes};
 use super::outbox::Outbox;
+use super::sampling::Sampling;
 use super::store_host::Kept;
 use super::tickets::ticket;
 use crate::access::ListenerId;
@@ -29,20 +33,26 @@ use crate::limits;
 use crate::net::layers::LayerFailure;
 use crate::net::{Completion, ReceiveBuffer, SocketId, SocketRing};
 use crate::routing::ShardIndex;
-use crate::storage::BatchSender;
+use crate::storage::{BatchSender, StoreWatch};
 
 /// What all shards of a server have in common.
 #[derive(Debug)]
 pub struct Common {
     pub clock: Clock,
+    /// If there is a store.
+    pub store: Option<StoreWatch>,
     pub admission: Admission,
     pub guard: Arc<Guard>,
     pub attendance: Attendance,
+    /// The CPU of each shard; `None` where the kernel chooses.
+    pub cpus: Vec<Option<usize>>,
     pub mailboxes: Arc<Mailboxes>,
     pub counters: Vec<ShardCounters>,
     pub idle: IdlePolicy,
-    pub shutdown_time_max_ms: Millis,
+    pub loop_lag_max: Option<Duration>,
+    pub shutdown_time_max_ms: AtomicU64,
     pub mailbox_high_water: usize,
+    /// As they were at the start: each shard has those in force.
     pub settings: Settings,
     pub authentication: Option<AuthenticationMethods>,
     pub scram: Scram,
@@ -70,6 +80,8 @@ pub struct ShardDriver {
     accepting: Vec<Option<ListenerId>>,
     pub(super) log: EventLog,
     accept_warning: OncePerSecond,
+    pub(super) slow_down_warning: OncePerSecond,
+    pub(super) crowd: Crowd,
     back_pressure_warning: OncePerSecond,
     /// Sockets whose CONNECT must be whole by then, in the order of that time.
     pub(super) handshakes: VecDeque<(Millis, SocketId)>,
@@ -80,7 +92,7 @@ pub struct ShardDriver {
     /// What was received while another shard's mailbox was full, unread.
     held: VecDeque<Held>,
     pub(super) congested: bool,
-    /// Listeners that ran out of descriptors or memory, and when to try again.
+    /// Accepts that ran out of descriptors or memory, by listener, and when to try again.
     paused_listeners: Vec<usize>,
     resume_accepting_at: Option<Millis>,
     /// The server stops, at this time at the latest.
@@ -88,6 +100,9 @@ pub struct ShardDriver {
     /// Given up with the last client.
     presence: Option<Presence>,
     pub(super) now: Millis,
+    pub(super) sampling: Sampling,
+    /// Since when nothing is read from clients.
+    congested_since: Millis,
 }
 
 #[derive(Debug)]
@@ -141,6 +156,8 @@ impl ShardDriver {
             accepting: Vec::new(),
             log: EventLog::new(index.0),
             accept_warning: OncePerSecond::default(),
+            slow_down_warning: OncePerSecond::default(),
+            crowd: Crowd::default(),
             back_pressure_warning: OncePerSecond::default(),
             handshakes: VecDeque::new(),
             tls_handshakes: VecDeque::new(),
@@ -152,6 +169,8 @@ impl ShardDriver {
             stopping: None,
             presence: Some(presence),
             now,
+            sampling: Sampling::default(),
+            congested_since: 0,
         }
     }
 
@@ -159,6 +178,16 @@ impl ShardDriver {
     pub fn restore(&mut self, Kept { sender, partition, interests }: Kept) {
         self.storage = Some(sender);
         self.shard.restore(partition, &interests, self.now);
+    }
+
+    /// Takes over what a configuration that was read again says of the core and of the guard.
+    pub(super) fn set_settings(&mut self, settings: Settings) {
+        self.settings = Rc::new(settings);
+        self.shard.set_settings(self.settings.clone());
+        if let Some(users) = self.common.guard.users() {
+            self.shard.set_user_connections(Box::new(users));
+        }
+        self.flapping = self.common.guard.flapping_clients();
     }
 
     /// Takes over other listeners than before; what has come in at those that are gone stays.
@@ -194,6 +223,19 @@ impl ShardDriver {
         self.listening.get(usize::from(id.0)).cloned().flatten()
     }
 
+    /// Whether anybody can come in.
+    pub(super) fn accepts(&self) -> bool {
+        self.accepting.iter().any(Option::is_some)
+    }
+
+    pub(super) fn accepts_from(&self, listener: ListenerId) -> bool {
+        self.accepting.contains(&Some(listener))
+    }
+
+    pub(super) fn all_listening(&self) -> impl Iterator<Item = &Listening> {
+        self.listening.iter().flatten().map(|listening| &**listening)
+    }
+
     /// What the ring's listening socket of this number belongs to, if it still accepts.
     pub(super) fn accepting(&self, number: usize) -> Option<Arc<Listening>> {
         self.accepting.get(number).copied().flatten().and_then(|id| self.listening(id))
@@ -201,16 +243,28 @@ impl ShardDriver {
 
     /// One turn. Returns whether anything happened.
     pub fn turn(&mut self) -> bool {
-        self.now = millis(self.common.clock.elapsed());
+        let began = self.common.clock.elapsed();
+        self.now = millis(began);
+        let deadline = self.shard.next_deadline();
+        self.sampling.begin_turn(began, deadline);
+        self.shard.set_time(self.sampling.turn_began_ns());
         let mut worked = self.handle_completions();
+        if self.sampling.is_sampled() && worked {
+            self.sampling.routed(self.common.clock.elapsed());
+        }
         worked |= self.handle_mail();
         worked |= self.handle_due();
         self.send_output();
-        if self.advance_tls_handshakes() {
+        if self.sampling.is_sampled() {
+            self.sampling.queued(self.common.clock.elapsed());
+        }
+        // Those who stay have been served.
+        if self.advance_crowd() | self.advance_tls_handshakes() {
             self.send_output();
             worked = true;
         }
         self.counters().turns.add(1);
+        self.sampling.end_turn(self.ring.has_completions());
         worked
     }
 
@@ -220,6 +274,7 @@ impl ShardDriver {
             || !self.inbox.is_empty()
             || self.shard.has_work()
             || !self.tls_handshakes.is_empty()
+            || !self.crowd.is_empty()
             || (!self.congested && !self.held.is_empty())
     }
 
@@ -258,6 +313,8 @@ impl ShardDriver {
             // Both forget what has drained, so both are asked.
             let storage = self.storage.as_mut().is_some_and(BatchSender::is_congested);
             self.congested = self.outbox.is_congested(&self.common.mailboxes) || storage;
+            self.counters().back_pressure_ms.add(self.now - self.congested_since);
+            self.congested_since = self.now;
         }
         while !self.congested && budget > 0 {
             let Some(held) = self.held.pop_front() else { break };
@@ -279,13 +336,13 @@ impl ShardDriver {
                 Completion::Ended { socket } if hold => self.held.push_back(Held::Ended(socket)),
                 Completion::Received { socket, buffer } => self.handle_received(socket, buffer),
                 Completion::Readable { socket } => self.handle_readable(socket),
-                Completion::Ended { socket } => self.handle_ended(socket),
+                Completion::Ended { socket } => self.crowd.go(socket),
                 Completion::Sent { socket, parts } => self.handle_sent(socket, parts),
                 Completion::SendFailed { socket, parts } => {
                     drop(parts);
                     self.handle_ended(socket);
                 }
-                Completion::Accepted { listener, socket } => self.handle_accepted(listener, socket),
+                Completion::Accepted { listener, socket } => self.crowd.come(listener, socket),
                 Completion::AcceptEnded { listener, error } => self.handle_accept_ended(listener, &error),
                 Completion::Woken => {}
                 Completion::WakeFailed { ring } => {
@@ -302,7 +359,10 @@ impl ShardDriver {
         if self.stopping.is_some() || self.accepting(listener).is_none() {
             return;
         }
-        self.counters().accept_back_offs.add(1);
+        // Each of the accepts that are armed says so.
+        if !self.paused_listeners.contains(&listener) {
+            self.counters().accept_back_offs.add(1);
+        }
         if self.accept_warning.allows(self.now) {
             warn!(shard = self.index.0, %error, "cannot accept connections, trying again every {} ms", limits::ACCEPT_BACK_OFF_MS);
         }
@@ -340,6 +400,10 @@ impl ShardDriver {
                 // It would never be told to end.
                 Mail::Accept(_) if self.stopping.is_some() => {}
                 Mail::Accept(sockets) => self.accept_from(sockets),
+                Mail::Question(question) => {
+                    budget -= 1;
+                    question.answer(self);
+                }
                 Mail::Report(report) => {
                     budget -= 1;
                     self.shard.handle_report(report, self.now);
@@ -354,7 +418,7 @@ impl ShardDriver {
         if self.stopping.is_some() {
             return;
         }
-        self.stopping = Some(self.now + self.common.shutdown_time_max_ms);
+        self.stopping = Some(self.now + self.common.shutdown_time_max_ms.load(Ordering::Relaxed));
         self.resume_accepting_at = None;
         for (number, accepting) in self.accepting.iter_mut().enumerate() {
             if accepting.take().is_some() {
@@ -391,7 +455,7 @@ impl ShardDriver {
         if self.resume_accepting_at.is_some_and(|at| at <= self.now) {
             self.resume_accepting_at = None;
             for listener in std::mem::take(&mut self.paused_listeners) {
-                self.ring.arm_accept(listener);
+                self.ring.accept(listener);
             }
         }
         self.log.advance(self.now);
@@ -460,7 +524,10 @@ impl ShardDriver {
     }
 
     fn pause_reading(&mut self, cause: &str) {
-        self.congested = true;
+        if !self.congested {
+            self.congested = true;
+            self.congested_since = self.now;
+        }
         if self.back_pressure_warning.allows(self.now) {
             warn!(shard = self.index.0, "{cause}, reading from clients pauses until it drains");
         }

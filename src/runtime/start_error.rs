@@ -65,6 +65,8 @@ pub enum StartError {
     Storage(#[from] StorageError),
     #[error("shard {shard} could not start: {error}")]
     Shard { shard: usize, error: String },
+    #[error("the thread of the $SYS topics cannot start: {0}")]
+    SysTopics(io::Error),
 }
 
 impl StartError {

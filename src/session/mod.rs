@@ -27,6 +27,8 @@ pub struct Session {
     /// Hash of the client id, for shared subscriptions by publisher.
     pub client_hash: u64,
     pub connection: Option<ConnectionId>,
+    /// The client's last CONNECT asked for a new session.
+    pub clean_start: bool,
     /// Session Expiry Interval in seconds; `u32::MAX` never expires.
     pub expiry_s: u32,
     pub timer: Option<TimerId>,
@@ -184,6 +186,7 @@ impl Session {
             client_id: client_id.into(),
             client_hash,
             connection: None,
+            clean_start: false,
             expiry_s: 0,
             timer: None,
             expires_at: NEVER,
@@ -200,6 +203,18 @@ impl Session {
     /// Messages in flight and waiting.
     pub fn pending(&self) -> usize {
         self.flow.as_ref().map_or(0, |flow| flow.in_flight.len() + flow.waiting())
+    }
+
+    /// Messages that wait: in the queue, and behind retained messages that are being fetched.
+    pub fn waiting(&self) -> usize {
+        let held = self.replays.as_ref().map_or(0, |replays| replays.held.len());
+        self.flow.as_ref().map_or(0, |flow| flow.waiting()) + held
+    }
+
+    /// Their bytes.
+    pub fn waiting_bytes(&self) -> usize {
+        let held = self.replays.as_ref().map_or(0, |replays| replays.held_bytes);
+        self.flow.as_ref().map_or(0, |flow| flow.waiting_bytes()) + held
     }
 
     pub fn flow_mut(&mut self) -> &mut Flow {

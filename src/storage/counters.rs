@@ -1,6 +1,12 @@
 //! What the storage thread counts, for anyone to read.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::backlog::Backlog;
+use crate::broker::Millis;
+use crate::latency::{Latency, Recorder};
 
 /// Counters of the store since the server started, and its levels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +34,8 @@ pub struct SharedCounters {
     commit_us_max: AtomicU64,
     failures: AtomicU64,
     accepting: AtomicBool,
+    /// The lock is taken once in a commit, and by who asks.
+    commits: Mutex<Recorder>,
 }
 
 impl Default for SharedCounters {
@@ -39,6 +47,7 @@ impl Default for SharedCounters {
             commit_us_max: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             accepting: AtomicBool::new(true),
+            commits: Mutex::default(),
         }
     }
 }
@@ -63,11 +72,43 @@ impl SharedCounters {
         self.commit_us_max.store(commit_us_max, Ordering::Relaxed);
     }
 
+    /// A group took so long to be written and, if acknowledgements wait for it, synced.
+    pub fn record_commit(&self, time: Duration, now: Millis) {
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        commits.record(time.as_nanos() as u64, now);
+    }
+
+    fn commits(&self, now: Millis) -> Latency {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner).read(now)
+    }
+
     pub fn count_failure(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     pub fn set_accepting(&self, accepting: bool) {
         self.accepting.store(accepting, Ordering::Relaxed);
+    }
+}
+
+/// A look at the storage thread that does not keep it running.
+#[derive(Clone, Debug)]
+pub struct StoreWatch {
+    counters: Arc<SharedCounters>,
+    backlog: Arc<Backlog>,
+}
+
+impl StoreWatch {
+    pub fn new(counters: Arc<SharedCounters>, backlog: Arc<Backlog>) -> Self {
+        Self { counters, backlog }
+    }
+
+    pub fn counters(&self) -> StoreCounters {
+        self.counters.read(self.backlog.bytes())
+    }
+
+    /// How long groups took to be written and, if acknowledgements wait for it, synced.
+    pub fn commits(&self, now: Millis) -> Latency {
+        self.counters.commits(now)
     }
 }

@@ -20,7 +20,7 @@ mod timing;
 
 pub use backlog::BatchSender;
 pub use config::{Durability, StorageConfig};
-pub use counters::StoreCounters;
+pub use counters::{StoreCounters, StoreWatch};
 pub use error::StorageError;
 pub use files::Files;
 pub use lock::Lock;

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use tracing::{debug, error, info, warn};
 
 use super::backlog::{Backlog, BatchSender, Handed, channel};
-use super::counters::SharedCounters;
+use super::counters::{SharedCounters, StoreWatch};
 use super::timing::Timing;
 use super::{Durability, SpaceWatch, StorageError, StoreCounters, show};
 use crate::broker::{Millis, Report};
@@ -43,8 +43,7 @@ pub struct Job<D> {
 #[derive(Debug)]
 pub struct StorageThread {
     thread: JoinHandle<()>,
-    counters: Arc<SharedCounters>,
-    backlog: Arc<Backlog>,
+    watch: StoreWatch,
 }
 
 impl StorageThread {
@@ -56,17 +55,23 @@ impl StorageThread {
     ) -> Result<(Self, Vec<BatchSender>), StorageError> {
         let (senders, receiver, backlog) = channel(job.shards);
         let counters = Arc::new(SharedCounters::default());
-        let writer = Writer::new(job, host, receiver, backlog.clone(), counters.clone());
+        let watch = StoreWatch::new(counters.clone(), backlog.clone());
+        let writer = Writer::new(job, host, receiver, backlog, counters);
         let live = move || {
             writer.run();
             drop(keep);
         };
         let thread = Builder::new().name("storage".into()).spawn(live).map_err(StorageError::Thread)?;
-        Ok((Self { thread, counters, backlog }, senders))
+        Ok((Self { thread, watch }, senders))
     }
 
     pub fn counters(&self) -> StoreCounters {
-        self.counters.read(self.backlog.bytes())
+        self.watch.counters()
+    }
+
+    /// A look at it for other threads.
+    pub fn watch(&self) -> StoreWatch {
+        self.watch.clone()
     }
 
     /// Waits for its end; false if it failed.
@@ -257,6 +262,7 @@ impl<D: Disk, H: Host> Writer<D, H> {
             self.is_cleaning = true;
             self.total.record(time);
             self.period.record(time);
+            self.counters.record_commit(time, millis(now));
             if let (Some(interval), None) = (self.durability.sync_interval(), self.sync_at) {
                 self.sync_at = Some(now + interval);
             }

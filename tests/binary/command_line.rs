@@ -116,11 +116,14 @@ fn what_is_shown_is_a_configuration_with_the_paths_of_the_file() {
 fn a_configuration_of_mosquitto_is_converted() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name).to_str().expect("a path").to_owned();
-    std::fs::write(path("a.conf"), "listener 1883 127.0.0.1\nallow_anonymous true\nsys_interval 5\n").expect("a file");
+    std::fs::write(path("a.conf"), "listener 1883 127.0.0.1\nallow_anonymous true\nretry_interval 5\nsys_interval 7\n")
+        .expect("a file");
     let outcome = run(&["convert", &path("a.conf")]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert!(outcome.stdout.contains("listen = [\"tcp://127.0.0.1:1883\"]"), "{}", outcome.stdout);
-    assert_eq!(outcome.stderr, format!("{}:3: sys_interval: there are no figures in $SYS topics\n", path("a.conf")));
+    assert!(outcome.stdout.contains("[observe]\nsys_interval = \"7s\""), "{}", outcome.stdout);
+    let note = "nothing is sent again while a connection lasts, as MQTT 5.0 has it";
+    assert_eq!(outcome.stderr, format!("{}:3: retry_interval: {note}\n", path("a.conf")));
 
     let outcome = run(&["convert", "--strict", &path("a.conf"), "-o", &path("a.toml")]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""));

@@ -55,7 +55,8 @@ fn echo(ring: &mut SocketRing, connections: usize) {
     let mut ended = 0;
     while ended < connections {
         match next(ring) {
-            Completion::Accepted { socket, .. } => {
+            Completion::Accepted { listener, socket } => {
+                ring.accept(listener);
                 let id = ring.attach(socket);
                 waiting.insert(id, (false, Vec::new()));
                 ring.receive(id);

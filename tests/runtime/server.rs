@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ringmq::runtime::{IdlePolicy, RuntimeConfig, Server, ShardCount, StartError};
+use ringmq::runtime::{Ended, IdlePolicy, RuntimeConfig, Server, ShardCount, StartError};
 
 use crate::client::{Client, connect};
 
@@ -63,6 +63,20 @@ fn a_connect_that_comes_byte_by_byte_finds_its_home() {
         }
         assert_eq!(client.read_packet(), [0x20, 2, 0, 0]);
     }
+}
+
+#[test]
+fn shards_answer_other_threads_until_they_end() {
+    let (server, address) = start(config());
+    let clients: Vec<_> = (0..16).map(|number| Client::connect(address, &format!("client-{number}"))).collect();
+    let handle = server.handle();
+    let asking = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let counters = asking.block_on(handle.broker_counters()).unwrap();
+    let accepted: Vec<u64> = counters.iter().map(|counters| counters.connects_accepted).collect();
+    assert_eq!((accepted.len(), accepted.iter().sum::<u64>()), (SHARDS, 16), "{accepted:?}");
+    drop(clients);
+    server.stop();
+    assert_eq!(asking.block_on(handle.broker_counters()), Err(Ended));
 }
 
 #[test]

@@ -73,7 +73,18 @@ fn what_clients_must_show_is_checked() {
     let trusted = std::slice::from_ref(&authority.file);
     assert!(load(trusted, std::slice::from_ref(&empty)).contains("no revocation list in it"));
     assert!(load(trusted, std::slice::from_ref(&nonsense)).starts_with(&nonsense.display().to_string()));
+    let old = authority.write("old.crl", VERSION_1);
+    assert!(load(trusted, std::slice::from_ref(&old)).contains("has no number"));
 }
+
+/// What `openssl ca -gencrl` writes without `crlnumber`.
+const VERSION_1: &str = "-----BEGIN X509 CRL-----
+MIGqMFEwCgYIKoZIzj0EAwIwJTEjMCEGA1UEAwwacmluZ21xLWxvYWQgdGVzdCBh
+dXRob3JpdHkXDTI2MTEyMzA2NDQzMloXDTI2MTIyMzA2NDQzMlowCgYIKoZIzj0E
+AwIDSQAwRgIhAMk3tXXOWbCyw2j6NoDsWg1uuTlUpVwz92Larsc1LqCeAiEA7tuc
+lSvJj5avUwELxMz1TUmEe3P0NHFBLMQYBPECIAA=
+-----END X509 CRL-----
+";
 
 #[test]
 fn all_usual_kinds_of_keys_are_taken() {

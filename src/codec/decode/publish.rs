@@ -6,6 +6,11 @@ use crate::codec::packet::{Publish, Qos, Version};
 use crate::codec::properties::PublishProperties;
 use crate::codec::violation::Violation;
 
+/// Decodes the properties of a PUBLISH that have come without it.
+pub fn publish_properties(block: &[u8]) -> Result<PublishProperties<'_>, Violation> {
+    properties::publish(block)
+}
+
 /// Decodes a frame whose type is PUBLISH; the type is not looked at. Allocates nothing.
 ///
 /// A Subscription Identifier, which only servers send ([MQTT-3.3.4-6]), is left to the caller to refuse.

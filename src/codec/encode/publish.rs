@@ -106,7 +106,7 @@ fn write_properties(out: &mut Vec<u8>, head: &PublishHead<'_>) {
 pub fn publish(out: &mut Vec<u8>, version: Version, packet: &Publish<'_>) {
     let mut properties = Vec::new();
     if version == Version::V5_0 {
-        write_publish_properties(&mut properties, &packet.properties);
+        publish_properties(&mut properties, &packet.properties);
     }
     let head = PublishHead {
         version,
@@ -125,7 +125,8 @@ pub fn publish(out: &mut Vec<u8>, version: Version, packet: &Publish<'_>) {
     out.extend_from_slice(packet.payload);
 }
 
-fn write_publish_properties(out: &mut Vec<u8>, properties: &PublishProperties<'_>) {
+/// The properties of a PUBLISH alone, without their length.
+pub fn publish_properties(out: &mut Vec<u8>, properties: &PublishProperties<'_>) {
     let singles = [
         properties.payload_is_utf8.then_some(Property::PayloadFormatIndicator(true)),
         properties.message_expiry_s.map(Property::MessageExpiryInterval),

@@ -201,7 +201,7 @@ pub static DIRECTIVES: &[(&str, Meaning)] = &[
     ("set_tcp_nodelay", Fixed("true", "TCP_NODELAY is always set")),
     ("socket_domain", Special(special::socket_domain)),
     ("start_type", Bridge),
-    ("sys_interval", Fixed("0", "there are no figures in $SYS topics")),
+    ("sys_interval", Server("observe.sys_interval", read_sys_interval)),
     ("threshold", Bridge),
     ("tls_engine", Missing(OPENSSL)),
     ("tls_engine_kpass_sha1", Missing(OPENSSL)),
@@ -247,6 +247,11 @@ fn read_keep_alive(line: &Line) -> Result<Option<Value>, Problem> {
     let seconds = count(line, u64::from(u16::MAX), None)?;
     let is_bound = seconds != 0 && seconds != u64::from(u16::MAX);
     Ok(is_bound.then(|| duration(Duration::from_secs(seconds))))
+}
+
+fn read_sys_interval(line: &Line) -> Result<Option<Value>, Problem> {
+    // What is longer than a day is no interval at which anybody looks.
+    count(line, 65_535, None).map(|seconds| Some(duration(Duration::from_secs(seconds))))
 }
 
 fn read_qos(line: &Line) -> Result<Option<Value>, Problem> {

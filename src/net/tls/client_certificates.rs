@@ -75,7 +75,7 @@ fn load_authorities(files: &ClientCertificateFiles, fingerprint: &mut Fingerprin
     Ok(authorities)
 }
 
-/// Warns if there should be a newer one.
+/// Refuses one that the TLS library would not take without saying why, and warns if there should be a newer one.
 fn inspect(
     file: &Path,
     list: &CertificateRevocationListDer<'_>,
@@ -84,6 +84,9 @@ fn inspect(
 ) -> Result<(), TlsError> {
     let damaged = |problem: String| TlsError::RevocationList { file: file.into(), problem };
     let (_, list) = CertificateRevocationList::from_der(list).map_err(|error| damaged(error.to_string()))?;
+    if list.crl_number().is_none() {
+        return Err(TlsError::RevocationListNumber { file: file.into() });
+    }
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     if list.next_update().is_some_and(|next| now > next.timestamp()) {
         warnings.push(TlsWarning::RevocationListOverdue { file: file.into() });

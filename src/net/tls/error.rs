@@ -24,6 +24,8 @@ pub enum TlsError {
     Certificate { file: PathBuf, problem: String },
     #[error("{}: the revocation list cannot be understood ({problem}); fetch it again from the authority", file.display())]
     RevocationList { file: PathBuf, problem: String },
+    #[error("{}: the revocation list has no number, which each must have (RFC 5280, section 5.2.3); issue lists of version 2, for `openssl ca` name a file as `crlnumber`", file.display())]
+    RevocationListNumber { file: PathBuf },
     #[error("no certificate is given; a TLS listener needs a chain and its key")]
     NoCertificate,
     #[error(

@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use foldhash::quality::FixedState;
 
@@ -21,10 +21,16 @@ pub struct AddressKey(IpAddr);
 /// All addresses that are known. In parts, each with a lock of its own, so that shards seldom meet at one.
 #[derive(Debug)]
 pub struct Addresses {
-    connects: Option<Connects>,
-    connections_max: Option<usize>,
+    bounds: RwLock<Bounds>,
     parts: Vec<Mutex<Forgetful<AddressKey, Visits>>>,
     hasher: FixedState,
+}
+
+/// What is bounded; another one after a reload.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    connects: Option<Connects>,
+    connections_max: Option<usize>,
 }
 
 /// What was found out about a connection that comes.
@@ -67,34 +73,35 @@ impl AddressKey {
 }
 
 impl Addresses {
-    /// `None` if nothing is counted by address.
-    pub fn new(config: &GuardConfig, hash_seed: u64) -> Option<Self> {
-        if config.connects.is_none() && config.connections_per_address_max.is_none() {
-            return None;
-        }
+    pub fn new(config: &GuardConfig, hash_seed: u64) -> Self {
         let entries_max = config.addresses_max.div_ceil(GUARD_PARTS).max(1);
         let part = |_| Mutex::new(Forgetful::new(entries_max, hash_seed));
-        Some(Self {
-            connects: config.connects.map(Connects::new),
-            connections_max: config.connections_per_address_max,
+        Self {
+            bounds: RwLock::new(Bounds::new(config)),
             parts: (0..GUARD_PARTS).map(part).collect(),
             hasher: FixedState::with_seed(hash_seed.rotate_left(32)),
-        })
+        }
+    }
+
+    /// Has other bounds from now on, but for the number of addresses. What was counted counts.
+    pub fn set_bounds(&self, config: &GuardConfig) {
+        *self.bounds.write().unwrap_or_else(PoisonError::into_inner) = Bounds::new(config);
     }
 
     /// A connection has come.
     pub fn enter(&self, key: AddressKey, now: Millis) -> Result<Visit, Refusal> {
+        let Bounds { connects, connections_max } = *self.bounds.read().unwrap_or_else(PoisonError::into_inner);
         let mut part = self.part(key);
         let entry = part.get_or_insert(key, now);
         let has_evicted = entry.has_evicted;
         let Some(visits) = entry.value else { return Ok(Visit { is_counted: false, is_full: true }) };
-        if self.connections_max.is_some_and(|most| visits.open >= most) {
+        if connections_max.is_some_and(|most| visits.open >= most) {
             return Err(Refusal::AddressConnections);
         }
-        if let Some(connects) = self.connects {
+        if let Some(connects) = connects {
             visits.take(connects, now)?;
         }
-        let is_counted = self.connections_max.is_some();
+        let is_counted = connections_max.is_some();
         visits.open += usize::from(is_counted);
         Ok(Visit { is_counted, is_full: has_evicted })
     }
@@ -109,6 +116,12 @@ impl Addresses {
     fn part(&self, key: AddressKey) -> MutexGuard<'_, Forgetful<AddressKey, Visits>> {
         let part = self.hasher.hash_one(key) as usize % self.parts.len();
         self.parts[part].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bounds {
+    fn new(config: &GuardConfig) -> Self {
+        Self { connects: config.connects.map(Connects::new), connections_max: config.connections_per_address_max }
     }
 }
 
@@ -151,7 +164,7 @@ mod tests {
         let connects = connects.map(|(per_second, burst)| Rate { per_second, burst });
         let connections_per_address_max = connections_max;
         let config = GuardConfig { connects, connections_per_address_max, addresses_max, ..GuardConfig::default() };
-        Addresses::new(&config, 7).unwrap()
+        Addresses::new(&config, 7)
     }
 
     fn key(text: &str) -> AddressKey {

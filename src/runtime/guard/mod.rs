@@ -12,7 +12,7 @@ mod users;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use super::mailbox::{Mail, Mailboxes};
 use crate::access::{Address, BanSubject};
@@ -62,9 +62,10 @@ pub enum BanChange {
 /// The guard of one server.
 #[derive(Debug)]
 pub struct Guard {
-    config: GuardConfig,
-    addresses: Option<Addresses>,
-    users: Option<Arc<Users>>,
+    config: RwLock<GuardConfig>,
+    /// Made when something is bounded for the first time.
+    addresses: OnceLock<Addresses>,
+    users: OnceLock<Arc<Users>>,
     bans: Mutex<BanList>,
     /// How many bans of addresses there are, so that without any nobody takes the lock.
     banned_addresses: AtomicUsize,
@@ -77,16 +78,33 @@ pub struct Guard {
 impl Guard {
     /// `hash_seed` must be secret.
     pub fn new(config: GuardConfig, mailboxes: Arc<Mailboxes>, hash_seed: u64) -> Self {
-        Self {
-            addresses: Addresses::new(&config, hash_seed),
-            users: config.connections_per_user_max.map(|most| Arc::new(Users::new(most, hash_seed))),
+        let guard = Self {
+            addresses: OnceLock::new(),
+            users: OnceLock::new(),
             bans: Mutex::new(BanList::new(hash_seed)),
             banned_addresses: AtomicUsize::new(0),
             forgotten: AtomicU64::new(0),
-            config,
+            config: RwLock::default(),
             mailboxes,
             hash_seed,
+        };
+        guard.set_config(config);
+        guard
+    }
+
+    /// Has other bounds from now on, but for the number of addresses that are known. Nobody is disconnected for them, and who came
+    /// when nothing was counted is not counted now.
+    pub fn set_config(&self, config: GuardConfig) {
+        let counts_addresses = config.connects.is_some() || config.connections_per_address_max.is_some();
+        if counts_addresses || self.addresses.get().is_some() {
+            self.addresses.get_or_init(|| Addresses::new(&config, self.hash_seed)).set_bounds(&config);
         }
+        let per_user_max = config.connections_per_user_max;
+        if per_user_max.is_some() || self.users.get().is_some() {
+            let most = per_user_max.unwrap_or(usize::MAX);
+            self.users.get_or_init(|| Arc::new(Users::new(most, self.hash_seed))).set_connections_max(most);
+        }
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
     /// A connection has come from there. What is returned is to be kept as long as it is open.
@@ -96,7 +114,7 @@ impl Guard {
         if self.is_ip_banned(ip, now) {
             return Err(Refusal::AddressBanned);
         }
-        let Some(addresses) = self.addresses.as_ref().filter(|_| !self.is_exempt(ip)) else {
+        let Some(addresses) = self.addresses.get().filter(|_| !self.is_exempt(ip)) else {
             return Ok(Guest::default());
         };
         let key = AddressKey::new(ip);
@@ -114,12 +132,12 @@ impl Guard {
 
     /// One shard's hold on the connections of users, if those are bounded.
     pub fn users(&self) -> Option<SharedUsers> {
-        self.users.clone().map(SharedUsers)
+        self.users.get().cloned().map(SharedUsers)
     }
 
     /// What one shard counts the connects of its clients with, if flapping clients are to be banned.
     pub fn flapping_clients(&self) -> Option<FlappingClients> {
-        self.config.flapping.map(|flapping| FlappingClients::new(flapping, self.hash_seed))
+        self.config().flapping.map(|flapping| FlappingClients::new(flapping, self.hash_seed))
     }
 
     /// Makes a ban, or makes it anew, and has everybody disconnected who is connected under it.
@@ -165,13 +183,17 @@ impl Guard {
     }
 
     fn is_exempt(&self, ip: IpAddr) -> bool {
-        self.config.exempt.iter().any(|network| network.contains(&ip))
+        self.config().exempt.iter().any(|network| network.contains(&ip))
     }
 
     fn leave(&self, key: AddressKey) {
-        if let Some(addresses) = &self.addresses {
+        if let Some(addresses) = self.addresses.get() {
             addresses.leave(key);
         }
+    }
+
+    fn config(&self) -> RwLockReadGuard<'_, GuardConfig> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_bans(&self) -> MutexGuard<'_, BanList> {

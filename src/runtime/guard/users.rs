@@ -1,6 +1,7 @@
 //! How many connections each user has, over all shards.
 
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::quality::FixedState;
@@ -12,7 +13,8 @@ use crate::limits::GUARD_PARTS;
 /// Users who are connected. A user is known as long as a connection is open, so they are not more than those.
 #[derive(Debug)]
 pub struct Users {
-    connections_max: usize,
+    /// `usize::MAX` is no bound.
+    connections_max: AtomicUsize,
     parts: Vec<Mutex<Part>>,
     hasher: FixedState,
 }
@@ -24,7 +26,16 @@ impl Users {
         let hasher = FixedState::with_seed(hash_seed);
         let part = |_| Mutex::new(HashMap::with_hasher(hasher.clone()));
         let parts = (0..GUARD_PARTS).map(part).collect();
-        Self { connections_max, parts, hasher: FixedState::with_seed(hash_seed.rotate_left(32)) }
+        Self {
+            connections_max: AtomicUsize::new(connections_max),
+            parts,
+            hasher: FixedState::with_seed(hash_seed.rotate_left(32)),
+        }
+    }
+
+    /// Has another bound from now on; nobody is disconnected for it.
+    pub fn set_connections_max(&self, connections_max: usize) {
+        self.connections_max.store(connections_max, Ordering::Relaxed);
     }
 
     fn part(&self, user_name: &str) -> MutexGuard<'_, Part> {
@@ -41,7 +52,7 @@ impl UserConnections for SharedUsers {
     fn enter(&self, user_name: &str, is_replacing: bool) -> bool {
         let mut part = self.0.part(user_name);
         match part.get_mut(user_name) {
-            Some(open) if *open >= self.0.connections_max && !is_replacing => return false,
+            Some(open) if *open >= self.0.connections_max.load(Ordering::Relaxed) && !is_replacing => return false,
             Some(open) => *open += 1,
             None => {
                 part.insert(user_name.into(), 1);

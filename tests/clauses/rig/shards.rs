@@ -288,7 +288,7 @@ impl Rig {
 
     /// PUBLISH packets that all shards have handled.
     pub fn publishes_received(&self) -> u64 {
-        self.world.borrow().shards.iter().map(|shard| shard.counters().publishes_received).sum()
+        self.world.borrow().shards.iter().map(|shard| shard.counters().publishes_received.total()).sum()
     }
 
     pub fn shut_down(&self) {

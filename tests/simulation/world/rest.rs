@@ -87,6 +87,12 @@ impl World {
         if forgotten == 0 && !absent.contains(&true) && held > 0 {
             return Err(Finding::new(format!("{held} bytes are held though everybody has everything"), 0, None));
         }
+        for node in &self.nodes {
+            let (counted, found) = (node.shard.counters(), node.shard.recounted());
+            if counted != found {
+                return Err(Finding::new(format!("a shard counts {counted:?}, but there are {found:?}"), 0, None));
+            }
+        }
         if let Some(storage) = &self.storage {
             let stats = storage.stats();
             if !storage.is_at_rest() {
