@@ -34,13 +34,15 @@ impl Times {
         self.0.len()
     }
 
-    /// The time that this part of all do not exceed, `quantile` from 0 to 1; 0 without any.
+    /// The time that this part of all do not exceed, `quantile` from 0 to 1, no more than [`max_ns`](Self::max_ns); 0 without any.
     pub fn quantile_ns(&self, quantile: f64) -> u64 {
-        self.0.value_at_quantile(quantile)
+        // The histogram answers with the end of a bucket, which may be beyond all times in it.
+        self.0.value_at_quantile(quantile).min(self.max_ns())
     }
 
+    /// The longest, as it was measured, rounded up to what is told apart; 0 without any.
     pub fn max_ns(&self) -> u64 {
-        self.0.max()
+        if self.0.is_empty() { 0 } else { self.0.max().max(TIME_NS_MIN) }
     }
 
     pub fn mean_ns(&self) -> f64 {
@@ -167,5 +169,9 @@ mod tests {
         assert!(near(times.quantile_ns(0.8), 3_000_000), "{}", times.quantile_ns(0.8));
         assert!(near(times.max_ns(), TIME_NS_MAX), "{}", times.max_ns());
         assert_eq!(times.count_up_to(1_000_000), 3);
+        let mut short = Times::default();
+        assert_eq!((short.quantile_ns(0.5), short.max_ns()), (0, 0));
+        short.record(3);
+        assert!((1..=TIME_NS_MIN).contains(&short.quantile_ns(0.5)) && short.max_ns() == TIME_NS_MIN);
     }
 }

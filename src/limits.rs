@@ -421,6 +421,12 @@ pub const GUARD_SWEEP: usize = 16;
 /// Parts of the guard's table, each with a lock of its own.
 pub const GUARD_PARTS: usize = 64;
 
+/// Least time between two looks of the watchdog, in milliseconds: a service manager that asks for more must not cost a core.
+pub const WATCHDOG_LOOK_INTERVAL_MIN_MS: u64 = 10;
+
+/// Sockets that a service manager may hand over: as many as there can be listeners.
+pub const INHERITED_SOCKETS_MAX: usize = u16::MAX as usize;
+
 const _: () = assert!(SHARDS_MAX <= u128::BITS as usize);
 const _: () = assert!(PACKET_ID_SPAN_MAX < u16::MAX as usize);
 const _: () = assert!(IN_FLIGHT_MAX_DEFAULT as usize <= PACKET_ID_SPAN_MAX);

@@ -26,6 +26,8 @@ use std::thread::JoinHandle;
 
 use axum::extract::DefaultBodyLimit;
 use axum::extract::FromRef;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 use axum::{Router, middleware};
 use tokio::sync::oneshot;
@@ -169,6 +171,7 @@ fn router(asked: Asked, gate: Gate) -> Router {
         .route("/metrics", get(exposition::metrics))
         .route("/health", get(server::health))
         .route("/ready", get(server::ready))
+        .route("/api/v1/openapi.json", get(description))
         .route("/api/v1/server", get(server::show))
         .route("/api/v1/reload", post(steer::reload))
         .route("/api/v1/log-level", get(steer::log_level).put(steer::set_log_level))
@@ -188,4 +191,9 @@ fn router(asked: Asked, gate: Gate) -> Router {
         .layer(middleware::from_fn_with_state(gate, gate::check))
         .layer(DefaultBodyLimit::max(limits::ADMIN_BODY_SIZE_MAX))
         .with_state(asked)
+}
+
+/// All requests and answers, in OpenAPI 3.1.
+async fn description() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], include_str!("openapi.json"))
 }

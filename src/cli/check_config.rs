@@ -16,6 +16,9 @@ pub struct CheckConfigOptions {
     /// The same, as serve has it
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     config: Option<PathBuf>,
+    /// Print nothing if it is good
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 /// Prints the configuration as it would be in force, environment variables included: exit code 0. What is wrong goes
@@ -24,8 +27,10 @@ pub fn run(options: &CheckConfigOptions) -> ExitCode {
     let Some(path) = options.file.as_ref().or(options.config.as_ref()) else {
         return ExitCode::from(EXIT_CONFIGURATION);
     };
-    match sources::with_file(Some(path)).and_then(|sources| sources::load(&sources).map_err(|error| error.to_string()))
-    {
+    let loaded =
+        sources::with_file(Some(path)).and_then(|sources| sources::load(&sources).map_err(|error| error.to_string()));
+    match loaded {
+        Ok(_) if options.quiet => ExitCode::SUCCESS,
         Ok(mut loaded) => {
             // The default starts in the working directory; in a file it would start at the file.
             let storage = &mut loaded.config.runtime.storage;

@@ -1,19 +1,25 @@
 //! `ringmq ctl`: administrates a running server over its HTTP listener.
 
+mod bans;
 mod client;
+mod clients;
+mod steer;
+mod table;
+mod top;
+mod topics;
 
-use std::fmt::Write;
+use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
-use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use clap::{Args, Subcommand};
+use serde_json::Value as Json;
 
 use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT};
-use crate::config::Value;
-use crate::limits::BAN_TIME_MAX_S;
+use bans::BansCommand;
 use client::{Client, Failure, encoded};
+use clients::ClientsOptions;
+use top::TopOptions;
+use topics::{PublishOptions, RetainedCommand, SubscriptionsOptions};
 
 #[derive(Debug, Args)]
 pub struct CtlOptions {
@@ -38,67 +44,68 @@ struct ConnectionOptions {
 
 #[derive(Debug, Subcommand)]
 enum CtlCommand {
+    /// What runs, and whether it is ready for clients
+    Status,
+    /// A view of rates, latencies, shards and slow subscribers, drawn again and again
+    Top(TopOptions),
+    /// List clients, connected or away with a session
+    Clients(ClientsOptions),
+    /// Show one client: connection, session, subscriptions, what it did not get
+    Client {
+        #[arg(value_name = "ID")]
+        client_id: String,
+    },
+    /// Disconnect a client; its session stays if it wanted that
+    Disconnect {
+        #[arg(value_name = "ID")]
+        client_id: String,
+    },
+    /// List the connected clients for which most bytes wait
+    Slow {
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+    /// List subscriptions
+    Subscriptions(SubscriptionsOptions),
+    /// List the filters that are subscribed to, with how many subscribe
+    Topics {
+        /// At most so many; 0 is all
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
+        limit: usize,
+    },
+    /// List, print and delete retained messages
+    Retained {
+        #[command(subcommand)]
+        command: RetainedCommand,
+    },
+    /// Publish a message
+    Publish(PublishOptions),
     /// Who is banned; without a command it lists
     Bans {
         #[command(subcommand)]
         command: Option<BansCommand>,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum BansCommand {
-    /// List the bans in force
-    List,
-    /// Ban, and disconnect who is connected
-    Add {
-        kind: Kind,
-        /// Address or network (192.0.2.1, 2001:db8::/64), client id, or user name
-        value: String,
-        /// How long, such as 10m or 7d; without it until it is lifted, or the server stops
-        #[arg(long = "for", value_name = "TIME")]
-        time: Option<String>,
-        /// Why, for those who list it
-        #[arg(long, default_value = "")]
-        reason: String,
+    /// Have the configuration read again, as SIGHUP does, and say what has changed and what needs a restart
+    Reload,
+    /// Show the level of the log, or set it until the next reload
+    LogLevel {
+        /// error, warn, info, debug or trace
+        level: Option<String>,
+        /// The level of a module, such as ringmq::net=debug
+        #[arg(long = "module", value_name = "MODULE=LEVEL")]
+        modules: Vec<String>,
     },
-    /// End a ban
-    Lift { kind: Kind, value: String },
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Kind {
-    Address,
-    ClientId,
-    UserName,
-}
-
-#[derive(Deserialize)]
-struct Ban {
-    kind: String,
-    value: String,
-    seconds: Option<u64>,
-    reason: String,
-}
-
+/// Exit code 0 when the server has done it, 2 when what was asked for cannot be, 1 otherwise.
 pub fn run(options: &CtlOptions) -> ExitCode {
-    let CtlOptions { connection, command: CtlCommand::Bans { command } } = options;
+    let CtlOptions { connection, command } = options;
     let client = Client::new(&connection.url, connection.token_file.as_deref());
-    let done = client.and_then(|client| match command {
-        None | Some(BansCommand::List) => list(&client, connection.json),
-        Some(BansCommand::Add { kind, value, time, reason }) => {
-            let seconds = time.as_deref().map(seconds).transpose()?;
-            let wanted = json!({ "kind": kind.name(), "value": value, "seconds": seconds, "reason": reason });
-            let made = client.post("/api/v1/bans", &wanted)?;
-            Ok(if connection.json { made.to_string() + "\n" } else { String::new() })
-        }
-        Some(BansCommand::Lift { kind, value }) => {
-            client.delete(&format!("/api/v1/bans/{}/{}", kind.name(), encoded(value)))?;
-            Ok(String::new())
-        }
-    });
-    match done {
+    match client.and_then(|client| asked(&client, command, connection.json)) {
         Ok(output) => {
-            print!("{output}");
+            // Whoever reads it may stop reading.
+            let _ = std::io::stdout().write_all(output.as_bytes());
             ExitCode::SUCCESS
         }
         Err(failure) => {
@@ -108,96 +115,23 @@ pub fn run(options: &CtlOptions) -> ExitCode {
     }
 }
 
-fn list(client: &Client, as_json: bool) -> Result<String, Failure> {
-    let answer = client.get("/api/v1/bans")?;
-    if as_json {
-        return Ok(answer.to_string() + "\n");
-    }
-    let bans: Vec<Ban> = Deserialize::deserialize(answer.get("bans").unwrap_or(&Json::Null))
-        .map_err(|_| Failure::Answer("it is not a list of bans".into()))?;
-    Ok(table(&bans))
-}
-
-fn table(bans: &[Ban]) -> String {
-    let rows = bans.iter().map(|ban| {
-        [
-            ban.kind.replace('_', "-"),
-            printable(&ban.value),
-            ban.seconds.map_or("-".into(), left),
-            printable(&ban.reason),
-        ]
-    });
-    let rows: Vec<[String; 4]> =
-        std::iter::once(["KIND", "VALUE", "LEFT", "REASON"].map(String::from)).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
-    let mut out = String::new();
-    for [kind, value, left, reason] in &rows {
-        // Writing to a string cannot fail.
-        let line = format!("{kind:<0$}  {value:<1$}  {left:<2$}  {reason}", widths[0], widths[1], widths[2]);
-        let _ = writeln!(out, "{}", line.trim_end());
-    }
-    out
-}
-
-/// The two largest units of a time: `1h 5m`.
-fn left(seconds: u64) -> String {
-    let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
-    let largest = units.iter().position(|(_, size)| seconds >= *size).unwrap_or(units.len() - 1);
-    let mut rest = seconds;
-    let parts = units[largest..].iter().take(2).map(|(unit, size)| {
-        let count = rest / size;
-        rest %= size;
-        (count, format!("{count}{unit}"))
-    });
-    let parts: Vec<_> = parts.enumerate().filter(|(place, (count, _))| *place == 0 || *count > 0).collect();
-    parts.into_iter().map(|(_, (_, text))| text).collect::<Vec<_>>().join(" ")
-}
-
-/// Strangers have chosen the names: nothing in them may steer a terminal.
-fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
-}
-
-fn seconds(time: &str) -> Result<u64, Failure> {
-    let second = Duration::from_secs(1);
-    let time = Value::Untyped(time.to_owned()).duration(second..=Duration::from_secs(BAN_TIME_MAX_S));
-    time.map(|time| time.as_secs())
-        .map_err(|problem| Failure::Usage(format!("{}: {}", problem.problem, problem.remedy)))
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Address => "address",
-            Self::ClientId => "client_id",
-            Self::UserName => "user_name",
+fn asked(client: &Client, command: &CtlCommand, as_json: bool) -> Result<String, Failure> {
+    match command {
+        CtlCommand::Status => steer::status(client, as_json),
+        CtlCommand::Top(options) => top::run(client, options, as_json),
+        CtlCommand::Clients(options) => clients::clients(client, options, as_json),
+        CtlCommand::Client { client_id } => clients::client(client, client_id, as_json),
+        CtlCommand::Disconnect { client_id } => {
+            let done: Json = client.delete(&format!("/api/v1/clients/{}", encoded(client_id)))?;
+            Ok(if as_json { done.to_string() + "\n" } else { String::new() })
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bans_are_a_table() {
-        let ban = |kind: &str, value: &str, seconds, reason: &str| Ban {
-            kind: kind.into(),
-            value: value.into(),
-            seconds,
-            reason: reason.into(),
-        };
-        let bans = [ban("address", "10.0.0.0/8", None, ""), ban("client_id", "a\u{1b}[2J", Some(299), "flapping")];
-        let expected = "KIND       VALUE       LEFT    REASON\n\
-                        address    10.0.0.0/8  -\n\
-                        client-id  a\\u{1b}[2J  4m 59s  flapping\n";
-        assert_eq!(table(&bans), expected);
-    }
-
-    #[test]
-    fn times_are_short() {
-        let shown = [0, 59, 60, 3_601, 90_000, 86_400].map(left);
-        assert_eq!(shown, ["0s", "59s", "1m", "1h", "1d 1h", "1d"]);
+        CtlCommand::Slow { limit } => clients::slow(client, usize::from(*limit), as_json),
+        CtlCommand::Subscriptions(options) => topics::subscriptions(client, options, as_json),
+        CtlCommand::Topics { limit } => topics::topics(client, *limit, as_json),
+        CtlCommand::Retained { command } => topics::retained(client, command, as_json),
+        CtlCommand::Publish(options) => topics::publish(client, options, as_json),
+        CtlCommand::Bans { command } => bans::run(client, command.as_ref(), as_json),
+        CtlCommand::Reload => steer::reload(client, as_json),
+        CtlCommand::LogLevel { level, modules } => steer::log_level(client, level.as_deref(), modules, as_json),
     }
 }

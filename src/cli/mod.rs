@@ -10,6 +10,7 @@ mod client_options;
 mod convert;
 mod ctl;
 mod format;
+mod generate;
 mod logging;
 mod passwd;
 mod password_prompt;
@@ -18,6 +19,7 @@ mod publish;
 mod replace_file;
 mod serve;
 mod serve_reload;
+mod service_manager;
 mod sources;
 mod store;
 mod subscribe;
@@ -57,6 +59,9 @@ enum Command {
     Store(store::StoreOptions),
     /// Write a file with the passwords of users; the flags are those of mosquitto_passwd
     Passwd(passwd::PasswdOptions),
+    /// Make manual pages or shell completions
+    #[command(hide = true)]
+    Generate(generate::GenerateOptions),
     /// Publish messages; the flags are those of mosquitto_pub
     #[command(name = "pub", disable_help_flag = true)]
     Publish(Box<publish::PublishOptions>),
@@ -76,6 +81,7 @@ pub fn run() -> ExitCode {
         Some(Command::Ctl(options)) => ctl::run(&options),
         Some(Command::Store(options)) => store::run(&options),
         Some(Command::Passwd(options)) => passwd::run(options),
+        Some(Command::Generate(options)) => generate::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Subscribe(options)) => subscribe::run(&options),
     }

@@ -7,6 +7,7 @@ use clap::Args;
 use crossbeam_channel::select;
 
 use super::serve_reload::{LoadError, Reloading};
+use super::service_manager::{self, ServiceManager};
 use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, logging, sources};
 use crate::admin::{Admin, Program, ReloadRequest};
 use crate::config::Loaded;
@@ -66,6 +67,8 @@ pub struct ServeOptions {
 }
 
 pub fn run(options: &ServeOptions) -> ExitCode {
+    // First of all: it takes variables out of the environment, which must happen before there are threads.
+    let sockets = service_manager::inherited_sockets();
     let (loaded, warnings) = match load(options) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -82,8 +85,11 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             return ExitCode::from(EXIT_ENVIRONMENT);
         }
     };
+    let manager = ServiceManager::from_environment();
     let config = loaded.config;
-    let server = match Server::start(config.runtime.clone()) {
+    manager.starting();
+    let started = sockets.and_then(|sockets| Server::start_with_sockets(config.runtime.clone(), sockets));
+    let server = match started {
         Ok(server) => server,
         Err(error) => {
             eprintln!("ringmq: {error}");
@@ -106,13 +112,16 @@ pub fn run(options: &ServeOptions) -> ExitCode {
         admin.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         tracing::info!("administration at http://{}", admin.address());
     }
+    let watchdog = manager.ready(&server);
     let mut reloading = Reloading { server, log, program, config };
     let code = loop {
         select! {
             recv(signals) -> request => match request {
                 Ok(Request::Reload) => {
+                    manager.reloading();
                     // It is in the log, and nobody else waits for it.
                     let _ = reloading.reload(load(options));
+                    manager.reloaded(&reloading.server);
                 }
                 Ok(Request::Stop(signal)) => {
                     tracing::info!("{}: stopping", signal_hook::low_level::signal_name(signal).unwrap_or("signal"));
@@ -121,7 +130,9 @@ pub fn run(options: &ServeOptions) -> ExitCode {
                 Err(_) => break ExitCode::from(EXIT_ENVIRONMENT),
             },
             recv(reloads) -> request => if let Ok(ReloadRequest { answer }) = request {
+                manager.reloading();
                 let _ = answer.send(reloading.reload(load(options)));
+                manager.reloaded(&reloading.server);
             },
             recv(reloading.server.ended()) -> _ => {
                 tracing::error!("the shards have ended");
@@ -129,6 +140,8 @@ pub fn run(options: &ServeOptions) -> ExitCode {
             }
         }
     };
+    manager.stopping();
+    drop(watchdog);
     // Those who ask meanwhile are told that it stops.
     reloading.server.stop();
     drop(admin);

@@ -124,12 +124,10 @@ pub(super) fn or_word<T>(read: Result<T, Problem>, word: &str) -> Result<T, Prob
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Sources, load};
+    use super::super::{EXAMPLE, Sources, load};
     use super::*;
     use crate::broker::Settings;
     use crate::runtime::IdlePolicy;
-
-    const EXAMPLE: &str = include_str!("../../ringmq.example.toml");
 
     #[test]
     fn the_example_is_the_defaults_and_has_every_key() {

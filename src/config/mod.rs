@@ -45,6 +45,9 @@ pub use reload::{Change, Reload};
 pub use value::{Problem, Value};
 pub use written::{Assignment, ListenerTable, Written};
 
+/// The file that documents every key, ringmq.example.toml.
+pub const EXAMPLE: &str = include_str!("../../ringmq.example.toml");
+
 /// All that an operator decides.
 #[derive(Clone, Debug)]
 pub struct Config {

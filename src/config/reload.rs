@@ -36,16 +36,18 @@ const MADE_AT_START: &str = "it is made when the server starts";
 const PROMISED: &str = "connected clients were promised the wider one";
 
 /// These, and all keys of the sections whose names end with a dot.
-const FIXED: [&str; 10] = [
+const FIXED: [&str; 12] = [
     "runtime.shards",
     "runtime.cpus",
     "runtime.idle",
     "runtime.receive_buffers",
     "runtime.receive_buffer_size",
     "runtime.mailbox_high_water",
+    "runtime.loop_lag_max",
     "guard.addresses_max",
     "log.format",
     "admin.",
+    "observe.",
     "storage.",
 ];
 

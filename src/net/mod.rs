@@ -6,6 +6,7 @@
 //! `unsafe` is only in the files named `ring*`, each use with its argument beside it.
 
 mod chunked;
+mod inherited;
 pub mod layers;
 mod listener;
 pub mod proxy;
@@ -27,6 +28,7 @@ mod unix_listener;
 pub mod websocket;
 
 pub use chunked::Chunked;
+pub use inherited::{InheritedAddress, InheritedError, InheritedSocket};
 pub use listener::{Listener, bind_shared};
 pub use ring::{Completion, RingCounters, SocketRing};
 pub use ring_buffers::{BufferRingConfig, ReceiveBuffer};

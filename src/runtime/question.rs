@@ -22,6 +22,11 @@ pub struct Question(Box<dyn FnOnce(&mut ShardDriver) + Send>);
 pub struct Ended;
 
 impl Question {
+    /// Asks nothing, but has the shard take a turn.
+    pub(super) fn idle() -> Self {
+        Self(Box::new(|_| ()))
+    }
+
     pub(super) fn answer(self, driver: &mut ShardDriver) {
         (self.0)(driver);
     }

@@ -12,12 +12,17 @@ use super::{ListenAddress, ListenerConfig, StartError, UnixAddress};
 use crate::access::{AccessRules, ListenerId, ListenerPolicy};
 use crate::authority::{AccessConfig, read_acl_file};
 use crate::net::tls::TlsServer;
-use crate::net::{Listener, SocketFile, SocketPermissions, UnixListener, bind_shared, bind_unix, numeric_id};
+use crate::net::{
+    InheritedAddress, InheritedSocket, Listener, SocketFile, SocketPermissions, UnixListener, bind_shared, bind_unix,
+    numeric_id,
+};
 
 /// Every listener that there is or was; the id is the position.
 #[derive(Debug, Default)]
 pub struct Registry {
     entries: Vec<Entry>,
+    /// They take the place of binding.
+    inherited: Vec<InheritedSocket>,
 }
 
 #[derive(Debug)]
@@ -37,6 +42,8 @@ struct Entry {
 enum Bound {
     Tcp(Listener),
     Unix(UnixListener),
+    /// Descriptors of sockets that listen already.
+    Inherited(Vec<OwnedFd>),
 }
 
 /// A listener that is going to be: nothing but listening can fail any more.
@@ -58,6 +65,11 @@ pub struct Plan {
 }
 
 impl Registry {
+    /// With sockets that listen already, for the listeners of their addresses.
+    pub fn new(inherited: Vec<InheritedSocket>) -> Self {
+        Self { entries: Vec::new(), inherited }
+    }
+
     /// Reads all files and takes all addresses that are new. Nothing changes for anybody yet.
     pub fn plan(&self, configs: &[ListenerConfig], shards: usize) -> Result<Plan, StartError> {
         let mut plan = Plan { candidates: Vec::with_capacity(configs.len()), shards, warnings: Vec::new() };
@@ -78,7 +90,13 @@ impl Registry {
                     config.address = entry.listening.config.address.clone();
                     (None, entry.listening.open.clone())
                 }
-                None => (Some(bind(&mut config.address, shards)?), Arc::new(AtomicUsize::new(0))),
+                None => {
+                    let bound = match self.inherit(&address, shards, &mut plan.warnings)? {
+                        Some(bound) => bound,
+                        None => bind(&mut config.address, shards)?,
+                    };
+                    (Some(bound), Arc::new(AtomicUsize::new(0)))
+                }
             };
             let place = known.unwrap_or_else(|| {
                 next_id += 1;
@@ -90,6 +108,38 @@ impl Registry {
             plan.candidates.push(Candidate { id, address, listening, policy, bound });
         }
         Ok(plan)
+    }
+
+    /// The sockets that were inherited for this address, if there are any: each shard accepts from one at least, and from each
+    /// socket one shard at least.
+    fn inherit(
+        &self,
+        address: &ListenAddress,
+        shards: usize,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Bound>, StartError> {
+        let sockets: Vec<_> = self.inherited.iter().filter(|socket| is_for(socket, address)).collect();
+        if sockets.is_empty() {
+            return Ok(None);
+        }
+        if let ListenAddress::Unix(UnixAddress { path, mode, owner, group }) = address
+            && (mode.is_some() || owner.is_some() || group.is_some())
+        {
+            let path = path.display();
+            warnings.push(format!(
+                "unix://{path}: mode, owner and group are those of the service manager, which has opened the socket"
+            ));
+        }
+        let shared: io::Result<_> =
+            sockets.iter().cycle().take(sockets.len().max(shards)).map(|socket| socket.share()).collect();
+        shared.map(|shared| Some(Bound::Inherited(shared))).map_err(|error| from_listen(address, error))
+    }
+
+    /// Sockets that were inherited and that no listener of the plan has: who connects there waits for nobody.
+    pub fn unclaimed<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a InheritedSocket> {
+        let is_claimed =
+            |socket: &InheritedSocket| plan.candidates.iter().any(|candidate| is_for(socket, &candidate.address));
+        self.inherited.iter().filter(move |socket| !is_claimed(socket))
     }
 
     /// The listener that goes on with this configuration: its address was written in the same way, or is the one that was chosen for it.
@@ -116,6 +166,7 @@ impl Registry {
             let (sockets, file) = match bound {
                 Some(Bound::Tcp(listener)) => (listener.sockets, None),
                 Some(Bound::Unix(listener)) => (listener.sockets, Some(listener.file)),
+                Some(Bound::Inherited(sockets)) => (sockets, None),
                 None => (Vec::new(), None),
             };
             share_out(&mut shares, id, &listening, sockets);
@@ -158,10 +209,18 @@ impl Plan {
             let listened = match bound {
                 Some(Bound::Tcp(listener)) => listener.listen(),
                 Some(Bound::Unix(listener)) => listener.listen(),
-                None => Ok(()),
+                Some(Bound::Inherited(_)) | None => Ok(()),
             };
             listened.map_err(|error| from_listen(&listening.config.address, error))
         })
+    }
+}
+
+fn is_for(socket: &InheritedSocket, address: &ListenAddress) -> bool {
+    match (socket.address(), address) {
+        (InheritedAddress::Tcp(inherited), ListenAddress::Tcp(wanted)) => inherited == wanted,
+        (InheritedAddress::Unix(inherited), ListenAddress::Unix(wanted)) => *inherited == wanted.path,
+        _ => false,
     }
 }
 
@@ -174,8 +233,10 @@ fn share_out(shares: &mut [Listeners], id: ListenerId, listening: &Arc<Listening
     for share in shares.iter_mut() {
         share.listening.push(listening.clone());
     }
-    for (share, socket) in shares.iter_mut().zip(sockets) {
-        share.added.push((id, socket));
+    // Inherited sockets may be more than the shards.
+    let places = (0..shares.len()).cycle();
+    for (place, socket) in places.zip(sockets) {
+        shares[place].added.push((id, socket));
     }
 }
 

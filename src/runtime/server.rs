@@ -27,7 +27,7 @@ use crate::access::BanSubject;
 use crate::authority::scram::Scram;
 use crate::authority::{AccessConfig, Authority, Ticket, Warning};
 use crate::broker::Settings;
-use crate::net::{BufferRingConfig, check_support};
+use crate::net::{BufferRingConfig, InheritedSocket, check_support};
 use crate::routing::ShardIndex;
 use crate::storage::{StorageConfig, StorageThread};
 
@@ -62,7 +62,16 @@ pub struct Server {
 impl Server {
     /// Starts all shards and listens. Installs no signal handler and may be called from any program, but not from
     /// inside a glommio executor.
-    pub fn start(mut config: RuntimeConfig) -> Result<Self, StartError> {
+    pub fn start(config: RuntimeConfig) -> Result<Self, StartError> {
+        Self::start_with_sockets(config, Vec::new())
+    }
+
+    /// The same with sockets that listen already: a listener at the address of one accepts from it instead of binding, now and after
+    /// every reload.
+    ///
+    /// # Errors
+    /// Also if no listener has the address of one.
+    pub fn start_with_sockets(mut config: RuntimeConfig, sockets: Vec<InheritedSocket>) -> Result<Self, StartError> {
         check(&config)?;
         check_support()?;
         let cpus = placement::place(config.shards, config.cpus.as_deref())?;
@@ -72,8 +81,11 @@ impl Server {
         let fit = descriptors::connections_that_fit(descriptor_limit, shards)?;
         let connections_max = config.connections_max.map_or(fit, |connections| connections.min(fit));
         // Before the recovery, which may take long, so that a wrong address is told at once.
-        let mut registry = Registry::default();
+        let mut registry = Registry::new(sockets);
         let plan = registry.plan(&config.listeners, shards)?;
+        if let Some(socket) = registry.unclaimed(&plan).next() {
+            return Err(StartError::InheritedUnclaimed(socket.to_string()));
+        }
 
         let clock = Clock::start();
         let mut settings = config.settings;
@@ -178,6 +190,8 @@ impl Server {
         let plan = self.registry.plan(listeners, self.summary.shards)?;
         let access = self.registry.access(&plan);
         let mut warnings = plan.warnings.clone();
+        let unclaimed = self.registry.unclaimed(&plan);
+        warnings.extend(unclaimed.map(|socket| format!("nobody accepts any more at {socket} of the service manager")));
         plan.listen()?;
         // The last that can fail: these change what is decided by.
         let proved = self.common.scram.reload(&access)?;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use crate::authority::AuthorityError;
 use crate::limits;
-use crate::net::Unsupported;
 use crate::net::tls::TlsError;
+use crate::net::{InheritedError, Unsupported};
 use crate::storage::StorageError;
 
 /// One sentence each that says what to do.
@@ -45,6 +45,12 @@ pub enum StartError {
     Listen { address: SocketAddr, error: io::Error },
     #[error("cannot listen on {}: {error}", path.display())]
     ListenUnix { path: PathBuf, error: io::Error },
+    #[error(
+        "the service manager has opened {0}, where no listener is configured: configure one, or take it out of the socket unit"
+    )]
+    InheritedUnclaimed(String),
+    #[error("socket {name} of the service manager cannot be used: {error}")]
+    Inherited { name: String, error: InheritedError },
     #[error("there have been too many listeners since the start: restart the server")]
     TooManyListeners,
     #[error(transparent)]
@@ -83,6 +89,8 @@ impl StartError {
                 | Self::ConnectionLimit
                 | Self::MailboxHighWater
                 | Self::AddressTwice(_)
+                | Self::InheritedUnclaimed(_)
+                | Self::Inherited { .. }
                 | Self::AddressNotAvailable(_)
                 | Self::Tls(_)
                 | Self::Authority(_)

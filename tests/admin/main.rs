@@ -2,6 +2,8 @@
 
 mod client;
 mod clients;
+mod ctl;
+mod description;
 mod messages;
 mod process;
 mod rig;

@@ -88,9 +88,7 @@ impl Process {
     }
 
     fn whole(text: &str) -> String {
-        format!(
-            "listen = [\"tcp://127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\n[storage]\npersistence = false\n{text}"
-        )
+        format!("listen = [\"tcp://127.0.0.1:0\"]\nadmin.listen = \"127.0.0.1:0\"\nstorage.persistence = false\n{text}")
     }
 }
 

@@ -75,8 +75,8 @@ fn a_mistake_changes_nothing_and_tells_where_it_is() {
     assert_eq!(mistakes.len(), 2, "{answer}");
     let of = |key: &str| mistakes.iter().find(|mistake| mistake["key"] == key).unwrap();
     let (maximum, level) = (of("limits.receive_maximum"), of("log.level"));
-    assert_eq!((&maximum["file"], &maximum["line"]), (&json!(file.to_str().unwrap()), &json!(8)));
-    assert_eq!(level["line"], 10);
+    assert_eq!((&maximum["file"], &maximum["line"]), (&json!(file.to_str().unwrap()), &json!(6)));
+    assert_eq!(level["line"], 8);
     assert!(level["problem"].as_str().unwrap().contains("loud"), "{level}");
     assert!(!level["remedy"].as_str().unwrap().is_empty(), "{level}");
     assert_eq!(process.get("/api/v1/server")["configuration"]["limits"]["queued_messages_max"], 100);

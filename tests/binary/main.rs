@@ -8,6 +8,7 @@ mod command_line;
 mod durable;
 mod passwd;
 mod process;
+mod service_manager;
 mod signals;
 mod v3;
 mod v5;

@@ -122,7 +122,7 @@ fn a_subscription_to_nothing_readable_is_refused() {
 #[test]
 fn messages_that_may_not_be_read_are_not_delivered() {
     let rig =
-        rig("user anna\ntopic read a/#\ntopic deny a/secret\ntopic read $SYS/x\nuser root\ntopic #\ntopic $SYS/#\n");
+        rig("user anna\ntopic read a/#\ntopic deny a/secret\ntopic read $other/x\nuser root\ntopic #\ntopic $other/#\n");
     for filter in ["#", "+/+", "$share/g/#", "a/+"] {
         let mut a = rig.connect(&anna("a"));
         a.subscribe(&[(filter, 2)]);
@@ -136,16 +136,16 @@ fn messages_that_may_not_be_read_are_not_delivered() {
                 }
             }
         }
-        root.publish("$SYS/x", "$SYS/x");
+        root.publish("$other/x", "$other/x");
         assert_eq!(a.take_all(), ["a/b", "a/d", "a/b", "a/d"], "{filter}");
     }
     assert!(rig.dropped_count(DropReason::ReadDenied) >= 8);
     assert!(!rig.dropped("a", DropReason::ReadDenied), "it is no fault that somebody is to look at");
     let mut a = rig.connect(&anna("a"));
-    a.subscribe(&[("$SYS/#", 0)]);
+    a.subscribe(&[("$other/#", 0)]);
     let mut root = rig.connect(&root());
-    root.publish("$SYS/x", "yes");
-    root.publish("$SYS/y", "no");
+    root.publish("$other/x", "yes");
+    root.publish("$other/y", "no");
     assert_eq!(a.take_all(), ["yes"]);
 }
 

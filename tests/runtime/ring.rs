@@ -44,7 +44,10 @@ pub fn next(ring: &mut SocketRing) -> Completion {
 
 pub fn accept(ring: &mut SocketRing) -> SocketId {
     match next(ring) {
-        Completion::Accepted { socket, .. } => ring.attach(socket),
+        Completion::Accepted { listener, socket } => {
+            ring.accept(listener);
+            ring.attach(socket)
+        }
         other => panic!("{other:?} instead of a connection"),
     }
 }

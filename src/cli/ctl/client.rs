@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use ureq::http::{Response, Uri};
 use ureq::{Agent, Body};
 use zeroize::Zeroizing;
 
-use crate::limits::{ADMIN_REQUEST_TIME_MAX_MS, KEY_FILE_SIZE_MAX};
+use crate::limits::{ADMIN_REQUEST_TIME_MAX_MS, KEY_FILE_SIZE_MAX, PAGE_ENTRIES_MAX};
 
 /// Bytes of an answer: all bans that there can be.
 const ANSWER_SIZE_MAX: u64 = 256 << 20;
@@ -27,8 +27,8 @@ pub enum Failure {
     TokenFile(PathBuf, String),
     /// No answer.
     Unreachable(String, String),
-    /// The server has refused: the status and its message.
-    Refused(u16, String),
+    /// The server has refused: the status, its message and the whole answer.
+    Refused(u16, String, Json),
     /// The answer cannot be understood.
     Answer(String),
 }
@@ -69,6 +69,44 @@ impl Client {
         self.understand(request.call())
     }
 
+    /// The answer, even if its status says that something is not as it should be.
+    pub fn get_whatever(&self, path: &str) -> Result<Json, Failure> {
+        match self.get(path) {
+            Err(Failure::Refused(_, _, answer)) if !answer.is_null() => Ok(answer),
+            other => other,
+        }
+    }
+
+    /// A list, page after page, up to `limit` entries; 0 is all.
+    pub fn list(&self, query: &Query, name: &str, limit: usize) -> Result<Listed, Failure> {
+        let mut listed = Listed { entries: Vec::new(), is_whole: true };
+        let mut after: Option<String> = None;
+        loop {
+            let wanted =
+                if limit == 0 { PAGE_ENTRIES_MAX } else { (limit - listed.entries.len()).min(PAGE_ENTRIES_MAX) };
+            let page = query.clone().with("after", after.as_deref()).with("limit", Some(&wanted.to_string()));
+            let mut answer = self.get(&page.0)?;
+            let Json::Array(entries) = answer[name].take() else {
+                return Err(Failure::Answer(format!("it has no list of {name}")));
+            };
+            listed.entries.extend(entries);
+            after = answer["next"].as_str().map(str::to_owned);
+            let is_enough = limit != 0 && listed.entries.len() >= limit;
+            if after.is_none() || is_enough {
+                listed.is_whole = after.is_none();
+                return Ok(listed);
+            }
+        }
+    }
+
+    pub fn put(&self, path: &str, body: &Json) -> Result<Json, Failure> {
+        let mut request = self.agent.put(self.to(path));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", token.as_str());
+        }
+        self.understand(request.send_json(body))
+    }
+
     pub fn delete(&self, path: &str) -> Result<Json, Failure> {
         let mut request = self.agent.delete(self.to(path));
         if let Some(token) = &self.token {
@@ -101,8 +139,48 @@ impl Client {
         if status.is_success() {
             return body.map_err(|error| Failure::Answer(error.to_string()));
         }
-        let message = body.ok().and_then(|body| Some(body.get("message")?.as_str()?.to_owned()));
-        Err(Failure::Refused(status.as_u16(), message.unwrap_or_else(|| "it does not say why".into())))
+        let body = body.unwrap_or(Json::Null);
+        let message = body["message"].as_str().unwrap_or("it does not say why").to_owned();
+        Err(Failure::Refused(status.as_u16(), message, body))
+    }
+}
+
+/// The path of a request, with its parameters.
+#[derive(Clone)]
+pub struct Query(String);
+
+impl Query {
+    pub fn new(path: &str) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// With a parameter, if there is one.
+    pub fn with(mut self, name: &str, value: Option<&str>) -> Self {
+        if let Some(value) = value {
+            let separator = if self.0.contains('?') { '&' } else { '?' };
+            self.0 += &format!("{separator}{name}={}", encoded(value));
+        }
+        self
+    }
+}
+
+/// What a list had.
+pub struct Listed {
+    pub entries: Vec<Json>,
+    is_whole: bool,
+}
+
+impl Listed {
+    pub fn json(self, name: &str) -> String {
+        json!({ name: self.entries, "is_whole": self.is_whole }).to_string() + "\n"
+    }
+
+    /// The last line: that there is more, if so.
+    pub fn rest(&self) -> String {
+        match self.is_whole {
+            true => String::new(),
+            false => format!("... there are more than these {}: see --limit\n", self.entries.len()),
+        }
     }
 }
 
@@ -118,7 +196,7 @@ pub fn encoded(segment: &str) -> String {
 impl Failure {
     /// Whether the command line is to blame.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Usage(_) | Self::TokenFile(..) | Self::Refused(400, _))
+        matches!(self, Self::Usage(_) | Self::TokenFile(..) | Self::Refused(400, ..))
     }
 }
 
@@ -130,7 +208,9 @@ impl fmt::Display for Failure {
             Self::Unreachable(url, problem) => {
                 write!(out, "no answer from {url}: {problem}: is admin.listen set, and --url the same?")
             }
-            Self::Refused(status, message) => write!(out, "the server refuses ({status}): {message}"),
+            Self::Refused(status, message, _) => {
+                write!(out, "the server refuses ({status}): {}", super::table::printable_lines(message))
+            }
             Self::Answer(problem) => write!(out, "the server's answer cannot be understood: {problem}"),
         }
     }
@@ -144,6 +224,12 @@ mod tests {
     fn a_segment_has_nothing_that_a_path_means() {
         assert_eq!(encoded("10.0.0.0/8"), "10%2E0%2E0%2E0%2F8");
         assert_eq!(encoded("a b?#%ü.."), "a%20b%3F%23%25%C3%BC%2E%2E");
+    }
+
+    #[test]
+    fn a_query_has_what_is_wanted() {
+        let query = Query::new("/x").with("a", None).with("b", Some("1&c=2")).with("d", Some("e"));
+        assert_eq!(query.0, "/x?b=1%26c%3D2&d=e");
     }
 
     #[test]
