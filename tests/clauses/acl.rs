@@ -121,8 +121,9 @@ fn a_subscription_to_nothing_readable_is_refused() {
 /// Of a filter that is wider than the rules each message is looked at.
 #[test]
 fn messages_that_may_not_be_read_are_not_delivered() {
-    let rig =
-        rig("user anna\ntopic read a/#\ntopic deny a/secret\ntopic read $other/x\nuser root\ntopic #\ntopic $other/#\n");
+    let rig = rig(
+        "user anna\ntopic read a/#\ntopic deny a/secret\ntopic read $other/x\nuser root\ntopic #\ntopic $other/#\n",
+    );
     for filter in ["#", "+/+", "$share/g/#", "a/+"] {
         let mut a = rig.connect(&anna("a"));
         a.subscribe(&[(filter, 2)]);
