@@ -426,6 +426,10 @@ pub const GUARD_SWEEP: usize = 16;
 /// Parts of the guard's table, each with a lock of its own.
 pub const GUARD_PARTS: usize = 64;
 
+/// Bytes of a file, and entries of a directory, that `ringmq doctor` reads: far more than the kernel's files have.
+pub const DOCTOR_FILE_SIZE_MAX: u64 = 1 << 20;
+pub const DOCTOR_ENTRIES_MAX: usize = 65_536;
+
 /// Events of clients that a shard remembers, of those that come and go, and of all others: some hundred bytes each, so that it is a megabyte at most.
 pub const EVENTS_REMEMBERED: usize = 4_096;
 

@@ -97,7 +97,21 @@ fn allowed_imports(module: &str) -> Option<Vec<&'static str>> {
         }
         "embedded" => &["access", "config", "runtime"],
         // The commands, with the clients `pub` and `sub` that speak MQTT by the same codec.
-        "cli" | "main" => &["admin", "authority", "cli", "codec", "config", "runtime", "storage", "store"],
+        "capacity" => &[],
+        "doctor" => &["capacity"],
+        "cli" | "main" => &[
+            "admin",
+            "authority",
+            "capacity",
+            "cli",
+            "codec",
+            "config",
+            "doctor",
+            "net::check_support",
+            "runtime",
+            "storage",
+            "store",
+        ],
         "lib" => &[],
         _ => return None,
     };

@@ -27,6 +27,47 @@ fn machine() -> tempfile::TempDir {
     root
 }
 
+/// Runs one of the scripts of the kernel's settings on plain files.
+fn script(name: &str, root: &Path) -> String {
+    let script = Path::new(REPOSITORY).join("tuning").join(name);
+    let output = Command::new(script).env("ROOT", root).env("STATE", root.join("state")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn what_is_applied_is_undone() {
+    let root = tempfile::tempdir().unwrap();
+    let pages = "sys/kernel/mm/transparent_hugepage/enabled";
+    let found = [
+        ("proc/sys/fs/nr_open", "1048576"),
+        ("proc/sys/fs/file-max", "9223372036854775807"),
+        ("proc/sys/net/ipv4/tcp_mem", "2000000\t10\t20"),
+        ("proc/sys/net/ipv4/tcp_slow_start_after_idle", "1"),
+        (pages, "[always] madvise never"),
+    ];
+    for (file, value) in found {
+        let path = root.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, format!("{value}\n")).unwrap();
+    }
+    let read = |file: &str| fs::read_to_string(root.path().join(file)).unwrap().trim().to_owned();
+    let told = script("apply.sh", root.path());
+    assert!(told.contains("/proc/sys/vm/overcommit_memory is not there, left out\n"), "{told}");
+    assert!(told.contains("/proc/sys/fs/file-max is enough\n"), "{told}");
+    let values: Vec<String> = found.iter().map(|(file, _)| read(file)).collect();
+    assert_eq!(values, ["1048576", "9223372036854775807", "2000000 1500000 2000000", "0", "madvise"]);
+    // What was found at first is kept, whatever is set later.
+    fs::write(root.path().join("proc/sys/net/ipv4/tcp_slow_start_after_idle"), "7\n").unwrap();
+    script("apply.sh", root.path());
+    assert_eq!(read("proc/sys/net/ipv4/tcp_slow_start_after_idle"), "0");
+    script("undo.sh", root.path());
+    let restored: Vec<String> = found.iter().map(|(file, _)| read(file)).collect();
+    assert_eq!(restored, ["1048576", "9223372036854775807", "2000000\t10\t20", "1", "always"]);
+    assert!(!root.path().join("state").exists());
+    assert!(script("undo.sh", root.path()).contains("undone already"));
+}
+
 fn irq_affinity(root: &Path, arguments: &[&str]) -> Output {
     let script = Path::new(REPOSITORY).join("tuning/irq-affinity.sh");
     Command::new(script).args(arguments).env("ROOT", root).output().unwrap()

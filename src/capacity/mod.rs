@@ -83,7 +83,8 @@ fn memory(load: &Load) -> Vec<Line> {
     let formula = format!("connections x {CONNECTION_KERNEL_BYTES:.0} B of the kernel, one end");
     lines.push(line("kernel_bytes", connections * CONNECTION_KERNEL_BYTES, formula));
     let at_once = connections.min(load.messages_per_s.min(1.0) * load.receivers);
-    let pages = (at_once * (SOCKET_PAGE_BYTES * (load.payload_bytes as f64 / SOCKET_PAGE_BYTES).ceil().max(1.0))).ceil();
+    let pages =
+        (at_once * (SOCKET_PAGE_BYTES * (load.payload_bytes as f64 / SOCKET_PAGE_BYTES).ceil().max(1.0))).ceil();
     let formula = format!("{at_once:.0} receivers of one message x whole pages of {SOCKET_PAGE_BYTES:.0} B");
     lines.push(line("on_their_way_bytes", pages, formula));
     let sum = lines.iter().map(|line| line.value).sum();
@@ -142,7 +143,8 @@ fn network(load: &Load) -> Vec<Line> {
     let answer = 4.0 + FRAME_BYTES + if load.is_tls { TLS_RECORD_BYTES } else { 0.0 };
     let (against, along) = [(0.0, 0.0), (1.0, 0.0), (2.0, 1.0)][usize::from(load.qos.min(2))];
     let deliveries_per_s = load.messages_per_s * load.receivers;
-    let bits = |publishes: f64, deliveries: f64| (publishes * load.messages_per_s + deliveries * deliveries_per_s) * 8.0;
+    let bits =
+        |publishes: f64, deliveries: f64| (publishes * load.messages_per_s + deliveries * deliveries_per_s) * 8.0;
     let formula = |rate: &str, other: &str| {
         format!("({rate} x ({publish:.0} + {along} x {answer:.0}) + {other} x {against} x {answer:.0}) B x 8")
     };

@@ -81,7 +81,9 @@ fn to_text(estimate: &Estimate) -> String {
     }
     let count = estimate.shards;
     let _ = writeln!(text, "Give it {count} core{}, each with a shard.", if count == 1 { "" } else { "s" });
-    text.push_str("Measured on a virtual machine over loopback; the sources are in src/capacity/constants.rs. Measure\n");
+    text.push_str(
+        "Measured on a virtual machine over loopback; the sources are in src/capacity/constants.rs. Measure\n",
+    );
     text.push_str("your own with ringmq-load before you buy.\n");
     text
 }

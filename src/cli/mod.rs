@@ -4,11 +4,13 @@
 //! mosquitto's, `passwd` writes password files, `store` looks into a data directory, `pub` and `sub` are clients with the
 //! flags of mosquitto_pub and mosquitto_sub.
 
+mod capacity;
 mod check_config;
 mod client;
 mod client_options;
 mod convert;
 mod ctl;
+mod doctor;
 mod format;
 mod generate;
 mod logging;
@@ -59,6 +61,10 @@ enum Command {
     Store(store::StoreOptions),
     /// Write a file with the passwords of users; the flags are those of mosquitto_passwd
     Passwd(passwd::PasswdOptions),
+    /// Say what this machine should have for a goal, and does not
+    Doctor(doctor::DoctorOptions),
+    /// Estimate the memory, cores and network that a load needs
+    Capacity(capacity::CapacityOptions),
     /// Make manual pages or shell completions
     #[command(hide = true)]
     Generate(generate::GenerateOptions),
@@ -81,6 +87,8 @@ pub fn run() -> ExitCode {
         Some(Command::Ctl(options)) => ctl::run(&options),
         Some(Command::Store(options)) => store::run(&options),
         Some(Command::Passwd(options)) => passwd::run(options),
+        Some(Command::Doctor(options)) => doctor::run(&options),
+        Some(Command::Capacity(options)) => capacity::run(&options),
         Some(Command::Generate(options)) => generate::run(&options),
         Some(Command::Publish(options)) => publish::run(&options),
         Some(Command::Subscribe(options)) => subscribe::run(&options),

@@ -21,6 +21,7 @@ pub const CHECKS: &[Check] = &[
     network::cards,
     processors::governor,
     processors::idle_states,
+    processors::halt_polling,
     processors::clock_source,
     processors::huge_pages,
     processors::numa_nodes,

@@ -19,7 +19,10 @@ pub fn memory(facts: &Facts, goal: &Goal) -> Vec<Finding> {
     one(facts, "cgroup memory.max", Matters::Required, found, is_met, |finding| {
         finding
             .wanted(format!("at least {}", mib(needed)))
-            .why("Beyond it the process is killed. The kernel's sockets and their buffers count as the group's.", SOURCE)
+            .why(
+                "Beyond it the process is killed. The kernel's sockets and their buffers count as the group's.",
+                SOURCE,
+            )
             .remedy(format!("MemoryMax={needed} in the unit, --memory {needed} of the container"), "the old value")
     })
 }
@@ -52,7 +55,10 @@ pub fn pids(facts: &Facts, _: &Goal) -> Vec<Finding> {
     one(facts, "cgroup pids.max", Matters::Required, found, is_met, |finding| {
         finding
             .wanted(format!("at least {needed}"))
-            .why("Threads count; RingMQ has one for each shard and a dozen more.", "Documentation/admin-guide/cgroup-v2.rst")
+            .why(
+                "Threads count; RingMQ has one for each shard and a dozen more.",
+                "Documentation/admin-guide/cgroup-v2.rst",
+            )
             .remedy(format!("TasksMax={needed} in the unit, --pids-limit {needed} of the container"), "the old value")
     })
 }
@@ -109,7 +115,9 @@ fn quota(facts: &Facts) -> Option<Option<(u64, u64)>> {
             _ => return None,
         };
         // A part of a core, compared crosswise.
-        let is_less = |(time, period): (u64, u64)| u128::from(found.0) * u128::from(period) < u128::from(time) * u128::from(found.1);
+        let is_less = |(time, period): (u64, u64)| {
+            u128::from(found.0) * u128::from(period) < u128::from(time) * u128::from(found.1)
+        };
         if bound.is_none_or(is_less) {
             bound = Some(found);
         }

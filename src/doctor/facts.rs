@@ -46,9 +46,11 @@ pub const FILES: &[&str] = &[
     "sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
     "sys/devices/system/cpu/cpu*/cpuidle/state*/disable",
     "sys/devices/system/cpu/cpu*/cpuidle/state*/latency",
+    "sys/devices/system/cpu/cpuidle/current_governor",
     "sys/devices/system/cpu/online",
     "sys/devices/system/node/online",
     "sys/kernel/mm/transparent_hugepage/enabled",
+    "sys/module/haltpoll/parameters/guest_halt_poll_ns",
 ];
 
 /// Files of a cgroup, version 2, and its equivalents in the hierarchies of version 1.
@@ -122,7 +124,8 @@ impl Facts {
 
     /// All numbers of the file, if it has nothing else.
     pub fn numbers(&self, path: &str) -> Option<Vec<u64>> {
-        let numbers: Option<Vec<u64>> = self.text(path)?.split_ascii_whitespace().map(|word| word.parse().ok()).collect();
+        let numbers: Option<Vec<u64>> =
+            self.text(path)?.split_ascii_whitespace().map(|word| word.parse().ok()).collect();
         numbers.filter(|numbers| !numbers.is_empty())
     }
 
@@ -133,9 +136,10 @@ impl Facts {
 
     /// Files whose path begins and ends like this, with the part between.
     pub fn between<'a>(&'a self, start: &'a str, end: &'a str) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        self.files.range(start.to_owned()..).take_while(move |(path, _)| path.starts_with(start)).filter_map(
-            move |(path, content)| Some((path.strip_prefix(start)?.strip_suffix(end)?, content.as_deref())),
-        )
+        self.files
+            .range(start.to_owned()..)
+            .take_while(move |(path, _)| path.starts_with(start))
+            .filter_map(move |(path, content)| Some((path.strip_prefix(start)?.strip_suffix(end)?, content.as_deref())))
     }
 
     /// Bytes of a line of /proc/meminfo.
@@ -175,9 +179,8 @@ impl Facts {
             };
             let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).take(CGROUP_DEPTH_MAX).collect();
             if names.iter().all(|name| is_plain(name) && *name != "..") {
-                let joined = |count: usize| {
-                    names.iter().take(count).fold(base.clone(), |place, name| format!("{place}/{name}"))
-                };
+                let joined =
+                    |count: usize| names.iter().take(count).fold(base.clone(), |place, name| format!("{place}/{name}"));
                 places.extend((0..=names.len()).rev().map(joined));
             }
         }
@@ -242,7 +245,9 @@ fn is_plain(name: &str) -> bool {
 
 /// How many numbers a list such as `0-3,8` has.
 pub fn list_length(list: &str) -> Option<u64> {
-    list_ranges(list)?.iter().try_fold(0u64, |sum, (first, last)| sum.checked_add(last.checked_sub(*first)?)?.checked_add(1))
+    list_ranges(list)?
+        .iter()
+        .try_fold(0u64, |sum, (first, last)| sum.checked_add(last.checked_sub(*first)?)?.checked_add(1))
 }
 
 /// The ranges of such a list.

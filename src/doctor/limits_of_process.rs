@@ -84,7 +84,10 @@ pub fn locked_memory(facts: &Facts, _: &Goal) -> Vec<Finding> {
     vec![
         Finding::judge("RLIMIT_MEMLOCK", Matters::Required, limit.map(hard), limit.map(|(hard, _)| hard >= needed))
             .wanted(format!("a hard limit of at least {needed} bytes"))
-            .why("The executor's rings register memory: 512 KiB, and 192 KiB more for each shard.", "io_uring_register(2)")
+            .why(
+                "The executor's rings register memory: 512 KiB, and 192 KiB more for each shard.",
+                "io_uring_register(2)",
+            )
             .remedy(
                 format!("LimitMEMLOCK={needed} in the unit, or as root: ulimit -l {}", needed.div_ceil(1_024)),
                 "take the line out again",

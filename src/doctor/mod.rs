@@ -1,7 +1,7 @@
 //! What this machine has, what a goal wants of it, and what to do about the difference.
 //!
 //! [`Facts`] are what the files below a root directory say; [`examine`] is a pure function of them and of a [`Goal`], and goes
-//! through one table of checks. Nothing here changes the machine: [`script`] writes what somebody else may run.
+//! through one table of checks. Nothing here changes the machine: the scripts are for somebody else to run.
 
 mod checks;
 mod containers;
@@ -19,12 +19,12 @@ pub use facts::{FILES, Facts, Reading};
 pub use finding::{Change, Finding, Matters, Verdict};
 pub use goal::{Aim, Goal};
 pub use report::{Report, to_text};
-pub use script::{UNDO_SCRIPT, apply_script, sysctl_file};
+pub use script::{UNDO_SCRIPT, script_for_anywhere, script_for_here};
 
 /// Goes through the table.
 pub fn examine(facts: &Facts, goal: Goal) -> Report {
     let mut findings: Vec<Finding> = checks::CHECKS.iter().flat_map(|check| check(facts, &goal)).collect();
     // What must be done comes first; within that the order of the table stays.
     findings.sort_by_key(|finding| finding.verdict);
-    Report::new(facts, goal, findings)
+    Report::new(goal, findings)
 }

@@ -75,14 +75,14 @@ fn of_card(facts: &Facts, goal: &Goal, card: &str, queues: usize) -> Vec<Finding
 
 /// RPS, where the card has fewer queues than there are shards.
 fn steering(facts: &Facts, goal: &Goal, card: &str, queues: usize, cpus: u64) -> Finding {
-    let masks: Vec<(String, Option<&str>)> = facts
-        .between(&format!("sys/class/net/{card}/queues/rx-"), "/rps_cpus")
-        .map(|(queue, mask)| (queue.to_owned(), mask))
-        .collect();
+    let start = format!("sys/class/net/{card}/queues/rx-");
+    let masks: Vec<(String, Option<&str>)> =
+        facts.between(&start, "/rps_cpus").map(|(queue, mask)| (queue.to_owned(), mask)).collect();
     let is_on = |mask: &str| mask.bytes().any(|byte| byte != b'0' && byte != b',');
     let all_on = masks.iter().map(|(_, mask)| mask.map(is_on)).try_fold(true, |all, on| Some(all && on?));
     let has_queues = queues as u64 >= cpus;
-    let found = all_on.map(|on| format!("{queues} receive queues for {cpus} CPUs, RPS {}", if on { "on" } else { "off" }));
+    let found =
+        all_on.map(|on| format!("{queues} receive queues for {cpus} CPUs, RPS {}", if on { "on" } else { "off" }));
     let finding = Finding::judge(
         format!("{card} queues"),
         helps_if(goal.is_throughput() && cpus > 1),
@@ -96,7 +96,8 @@ fn steering(facts: &Facts, goal: &Goal, card: &str, queues: usize, cpus: u64) ->
         SCALING,
     );
     let Some(mask) = mask_of(cpus) else { return finding };
-    let files: Vec<String> = masks.iter().map(|(queue, _)| format!("sys/class/net/{card}/queues/rx-{queue}/rps_cpus")).collect();
+    let files: Vec<String> =
+        masks.iter().map(|(queue, _)| format!("sys/class/net/{card}/queues/rx-{queue}/rps_cpus")).collect();
     let first = files.first().cloned().unwrap_or_default();
     finding
         .remedy(format!("ethtool -L {card} combined {cpus}; or echo {mask} > /{first}"), format!("echo 0 > /{first}"))
@@ -106,7 +107,8 @@ fn steering(facts: &Facts, goal: &Goal, card: &str, queues: usize, cpus: u64) ->
 /// Whether the interrupts of a card with several of them are on several CPUs.
 fn interrupts(facts: &Facts, goal: &Goal, card: &str) -> Option<Finding> {
     let device = format!("sys/class/net/{card}/device/");
-    let own = facts.between(&device, "").filter_map(|(path, _)| path.rsplit_once("msi_irqs/").map(|(_, number)| number));
+    let own =
+        facts.between(&device, "").filter_map(|(path, _)| path.rsplit_once("msi_irqs/").map(|(_, number)| number));
     let numbers: BTreeSet<&str> = own.collect();
     if numbers.len() < 2 || facts.cpus() < 2 {
         return None;
@@ -114,10 +116,13 @@ fn interrupts(facts: &Facts, goal: &Goal, card: &str) -> Option<Finding> {
     let lists: Vec<Option<&str>> =
         numbers.iter().map(|number| facts.text(&format!("proc/irq/{number}/smp_affinity_list"))).collect();
     let readable: Option<Vec<&str>> = lists.into_iter().collect();
-    let ranges: Option<Vec<_>> = readable.as_ref().and_then(|lists| lists.iter().map(|list| list_ranges(list)).collect());
+    let ranges: Option<Vec<_>> =
+        readable.as_ref().and_then(|lists| lists.iter().map(|list| list_ranges(list)).collect());
     let single = ranges.map(|ranges| {
         let first = ranges.first().cloned().unwrap_or_default();
-        first.len() == 1 && first.iter().all(|(first, last)| first == last) && ranges.iter().all(|other| *other == first)
+        first.len() == 1
+            && first.iter().all(|(first, last)| first == last)
+            && ranges.iter().all(|other| *other == first)
     });
     let distinct: Option<BTreeSet<&str>> = readable.map(|lists| lists.into_iter().collect());
     let found = distinct.map(|lists| {

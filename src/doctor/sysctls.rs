@@ -1,9 +1,9 @@
 //! Sysctls: one row for each.
 
+use super::Facts;
 use super::facts::Reading;
 use super::finding::{Change, Finding, Matters};
 use super::goal::Goal;
-use super::Facts;
 
 /// Descriptors of the whole machine beside the connections.
 const FILES_OF_OTHERS: u64 = 100_000;
@@ -108,7 +108,9 @@ pub const SYSCTLS: &[Sysctl] = &[
         source: "Documentation/networking/ip-sysctl.rst",
         why: "The third is the most that a connection's send buffer grows to, and so what a client that does not read may cost \
               the kernel.",
-        row: |_, goal| (helps_if(goal.is_throughput()), Wanted::LastAtLeast(WINDOW_BYTES, [4_096, 16_384, WINDOW_BYTES])),
+        row: |_, goal| {
+            (helps_if(goal.is_throughput()), Wanted::LastAtLeast(WINDOW_BYTES, [4_096, 16_384, WINDOW_BYTES]))
+        },
         absent: None,
     },
     Sysctl {
@@ -231,13 +233,6 @@ pub fn all(facts: &Facts, goal: &Goal) -> Vec<Finding> {
     SYSCTLS.iter().map(|sysctl| sysctl.examine(facts, goal)).collect()
 }
 
-/// What a row wants set, whatever is found; nothing where any value is good.
-pub fn wanted_value(sysctl: &Sysctl, facts: &Facts, goal: &Goal) -> Option<(String, &'static str)> {
-    let (matters, wanted) = (sysctl.row)(facts, goal);
-    let value = wanted.value(&[]).filter(|_| matters != Matters::No)?;
-    Some((value, sysctl.why))
-}
-
 /// Descriptors that the process needs.
 pub fn files_of_process(facts: &Facts, goal: &Goal) -> u64 {
     let own = FILES_OF_PROCESS + facts.cpus().saturating_mul(crate::limits::DESCRIPTORS_PER_SHARD as u64);
@@ -250,6 +245,24 @@ pub fn helps_if(condition: bool) -> Matters {
 }
 
 impl Sysctl {
+    /// Why it is wanted, and the line of a script that sees to it on any machine; nothing where any value is good.
+    pub fn script_line(&self, facts: &Facts, goal: &Goal) -> Option<(&'static str, String)> {
+        let file = format!("proc/sys/{}", self.key.replace('.', "/"));
+        let (matters, wanted) = (self.row)(facts, goal);
+        let line = match wanted {
+            _ if matters == Matters::No => return None,
+            Wanted::AtLeast(number) => format!("at_least {file} {number}"),
+            Wanted::AtMost(number) => format!("at_most {file} {number}"),
+            Wanted::Is(number) => format!("change {file} {number}"),
+            Wanted::IsNot(bad, number) => format!("never_is {file} {bad} {number}"),
+            Wanted::LastAtLeast(least, [first, second, third]) => {
+                format!("third_at_least {file} {least} {first} {second} {third}")
+            }
+            Wanted::Anything => return None,
+        };
+        Some((self.why, line))
+    }
+
     fn examine(&self, facts: &Facts, goal: &Goal) -> Finding {
         let file = format!("proc/sys/{}", self.key.replace('.', "/"));
         let (matters, wanted) = (self.row)(facts, goal);
@@ -262,7 +275,8 @@ impl Sysctl {
             }
             _ => (None, None),
         };
-        let finding = Finding::judge(self.key, matters, found, is_met).wanted(wanted.to_text()).why(self.why, self.source);
+        let finding =
+            Finding::judge(self.key, matters, found, is_met).wanted(wanted.to_text()).why(self.why, self.source);
         let Some(value) = wanted.value(numbers.as_deref().unwrap_or(&[])) else { return finding };
         let old = finding.found.clone().unwrap_or_default();
         let set = |value: &str| format!("sysctl -w {}=\"{value}\"", self.key);
@@ -305,7 +319,9 @@ impl Wanted {
     /// What to set. Of three, none becomes less than it was.
     fn value(&self, found: &[i64]) -> Option<String> {
         Some(match self {
-            Self::AtLeast(number) | Self::AtMost(number) | Self::Is(number) | Self::IsNot(_, number) => number.to_string(),
+            Self::AtLeast(number) | Self::AtMost(number) | Self::Is(number) | Self::IsNot(_, number) => {
+                number.to_string()
+            }
             Self::LastAtLeast(_, three) => {
                 let old = |place: usize| found.get(place).and_then(|old| u64::try_from(*old).ok()).unwrap_or(0);
                 let new: Vec<String> =

@@ -5,6 +5,7 @@
 
 mod clients;
 mod command_line;
+mod doctor;
 mod durable;
 mod passwd;
 mod process;
