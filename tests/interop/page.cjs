@@ -241,6 +241,11 @@ const checks = {
             const [whole, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
             assert.ok(whole <= seen, `${view} is ${whole} wide`);
         }
+        await go(page, "clients");
+        await sees(page, "tbody a", "sensor-");
+        await picture(page, "clients-phone");
+        const sizes = await page.locator("tbody a", { hasText: "sensor-" }).evaluateAll((all) => all.map((it) => it.getClientRects().length));
+        assert.ok(sizes.every((lines) => lines === 1), `client ids are broken into ${sizes} lines`);
         await go(page, "overview");
         const shards = page.getByRole("region", { name: "Shards" });
         await shards.evaluate((it) => it.scrollTo(100, 0));
