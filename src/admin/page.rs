@@ -43,6 +43,7 @@ const FILES: &[File] = &[
     script!("format.js"),
     script!("history.js"),
     script!("overview.js"),
+    script!("pace.js"),
     script!("slow.js"),
     script!("trace.js"),
 ];

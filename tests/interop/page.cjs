@@ -122,6 +122,32 @@ const checks = {
         await page.getByLabel("Client id contains").fill("");
     },
 
+    // Browsers take `..` in a path for the directory above, so this client's own path cannot be asked for.
+    async "says that a browser cannot ask for some names"(page) {
+        const dots = await connect("..");
+        await page.goto(`${base}/#client/..`);
+        await sees(page, ".finding", "A browser cannot ask for this client id");
+        await sees(page, "#state", "Ready");
+        await page.click("text=Ban …");
+        const closed = new Promise((resolve) => dots.once("close", resolve));
+        await page.selectOption("#ban-time", "600");
+        await page.click("dialog .danger");
+        await sees(page, ".said", "It is banned.");
+        await closed;
+        await go(page, "clients");
+    },
+
+    async "asks when somebody has typed, and not for each letter"(page) {
+        const asked = [];
+        const listen = (request) => asked.push(new URL(request.url()).searchParams.get("client_id"));
+        page.on("request", listen);
+        await page.getByLabel("Client id contains").pressSequentially("sensor-59", { delay: 20 });
+        await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1);
+        page.off("request", listen);
+        assert.ok(asked.includes("sensor-59") && asked.filter((it) => it !== null).length < "sensor-59".length, String(asked));
+        await page.getByLabel("Client id contains").fill("");
+    },
+
     async "tells who is slow"(page) {
         await go(page, "slow");
         await sees(page, "tbody tr:first-child a", "slow");
@@ -159,10 +185,10 @@ const checks = {
         await sees(page, ".said", "It is banned.");
         await assert.rejects(connect("sensor-8"), /not let in/);
         await go(page, "bans");
-        await sees(page, "tbody tr", "<b>loud</b>");
-        await page.click("text=Lift …");
+        const loud = page.locator("tbody tr", { hasText: "<b>loud</b>" });
+        await loud.getByText("Lift …").click();
         await page.click("dialog .danger");
-        await sees(page, "tbody", "Nobody is banned.");
+        await loud.waitFor({ state: "detached" });
         await connect("sensor-8");
     },
 
@@ -215,6 +241,11 @@ const checks = {
             const [whole, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
             assert.ok(whole <= seen, `${view} is ${whole} wide`);
         }
+        await go(page, "clients");
+        await sees(page, "tbody a", "sensor-");
+        await picture(page, "clients-phone");
+        const sizes = await page.locator("tbody a", { hasText: "sensor-" }).evaluateAll((all) => all.map((it) => it.getClientRects().length));
+        assert.ok(sizes.every((lines) => lines === 1), `client ids are broken into ${sizes} lines`);
         await go(page, "overview");
         const shards = page.getByRole("region", { name: "Shards" });
         await shards.evaluate((it) => it.scrollTo(100, 0));
@@ -250,6 +281,9 @@ const checks = {
         process.kill(Number(pid), "SIGSTOP");
         try {
             await sees(page, "#trouble", "cannot be reached");
+            // Whoever has scrolled down sees it, too.
+            await page.evaluate(() => scrollTo(0, 600));
+            assert.ok(await page.evaluate(() => scrollY > 0 && document.querySelector("#trouble").getBoundingClientRect().top >= 0));
             await picture(page, "unreachable-dark");
         } finally {
             process.kill(Number(pid), "SIGCONT");

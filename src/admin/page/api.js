@@ -49,6 +49,14 @@ export async function* lines(path, signal) {
     }
 }
 
+// A name as one segment of a path. Browsers take `.` and `..` for directories, however they are written.
+export function segment(name) {
+    if (name === "." || name === "..") {
+        throw new Failure(0, "no-segment", `a browser cannot ask for the name “${name}”, but ringmq ctl can`);
+    }
+    return encodeURIComponent(name);
+}
+
 // A path with parameters; those that are empty are left out.
 export function query(path, parameters) {
     const wanted = Object.entries(parameters).filter(([, value]) => value !== "" && value !== undefined && value !== null);

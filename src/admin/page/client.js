@@ -1,10 +1,16 @@
 // One client: its connection, its session, what it has missed and why; and what can be done about it.
 
-import { get } from "./api.js";
+import { get, segment } from "./api.js";
 import { confirmBan, confirmDisconnect } from "./dialogs.js";
 import { element, fill, named, panel, table } from "./element.js";
 import { DROP_MEANINGS } from "./findings.js";
 import { bytes, count, span, words } from "./format.js";
+
+// Why nothing is shown, by the reason of the failure.
+const EXPLAINED = {
+    "no-such-client": ["There is no such client", "No client of this id is connected, and there is no session of it."],
+    "no-segment": ["A browser cannot ask for this client id", "ringmq ctl client and ringmq ctl disconnect can; a ban of it works here, too."],
+};
 
 export function client(encoded) {
     const clientId = decoded(encoded);
@@ -23,13 +29,14 @@ export function client(encoded) {
 
     const refresh = async () => {
         try {
-            shown = await get(`/api/v1/clients/${encodeURIComponent(clientId)}`);
+            shown = await get(`/api/v1/clients/${segment(clientId)}`);
             fill(content, detail(shown));
         } catch (error) {
-            if (error.reason !== "no-such-client") throw error;
+            const explained = EXPLAINED[error.reason];
+            if (!explained) throw error;
             shown = null;
-            fill(content, element("p", { class: "finding warn" }, element("b", {}, "There is no such client"),
-                element("span", {}, "No client of this id is connected, and there is no session of it.")));
+            const [title, text] = explained;
+            fill(content, element("p", { class: "finding warn" }, element("b", {}, title), element("span", {}, text)));
         }
         disconnect.disabled = !shown?.is_connected;
     };

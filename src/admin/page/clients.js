@@ -3,12 +3,14 @@
 import { get, query } from "./api.js";
 import { clientLink, element, fill, named, table } from "./element.js";
 import { bytes, count, span } from "./format.js";
+import { paced } from "./pace.js";
 
 const LIMIT = 50;
 // A page of the server may be short or empty without being the last; so many are put together.
 const PARTS_MAX = 20;
-// The list is asked for again in one of so many rounds.
-const ROUNDS = 3;
+const INTERVAL_MS = 2_500;
+// Who types is not done yet.
+const TYPING_MS = 250;
 
 // What was looked for last, so that it is still there on coming back from a client.
 const filter = { client_id: "", user_name: "", address: "", listener: "", connected: "" };
@@ -20,7 +22,7 @@ export function clients() {
     // Cursors of the pages up to this one.
     let pages = [""];
     let next = null;
-    let round = 0;
+    let typing = null;
 
     const refresh = async () => {
         const wanted = pages.at(-1);
@@ -41,16 +43,25 @@ export function clients() {
     };
     const restart = () => {
         pages = [""];
+        clearTimeout(typing);
+        typing = setTimeout(turn, TYPING_MS);
+    };
+    // What fails is told of by the next round. Until there is an answer, it is not known what comes after the page.
+    const turn = () => {
+        next = null;
         refresh().catch(() => {});
     };
-    buttons.back.addEventListener("click", () => { pages.pop(); refresh().catch(() => {}); });
-    buttons.on.addEventListener("click", () => { pages.push(next); refresh().catch(() => {}); });
+    buttons.back.addEventListener("click", () => { pages.pop(); turn(); });
+    buttons.on.addEventListener("click", () => {
+        if (next === null) return;
+        pages.push(next);
+        turn();
+    });
     return {
         element: element("section", { class: "panel" }, element("h2", {}, "Clients"), form(restart), list,
             element("div", { class: "pages" }, buttons.back, place, buttons.on)),
-        async update() {
-            if (round++ % ROUNDS === 0) await refresh();
-        },
+        update: paced(INTERVAL_MS, refresh),
+        leave: () => clearTimeout(typing),
     };
 }
 

@@ -1,6 +1,6 @@
 // Questions to the operator: the token, and whether something shall really be done.
 
-import { ask, token } from "./api.js";
+import { ask, segment, token } from "./api.js";
 import { element, named, visible } from "./element.js";
 
 const BAN_TIMES = [["10 minutes", 600], ["1 hour", 3_600], ["1 day", 86_400], ["30 days", 2_592_000], ["until it is lifted", null]];
@@ -34,7 +34,7 @@ export function askForToken(complaint) {
 export function confirmDisconnect(clientId) {
     return confirm("Disconnect this client?", clientId, [
         element("p", { class: "faint" }, "It gets a DISCONNECT with 0x98, Administrative action. Its session stays if it wanted that, and it may come back at once."),
-    ], "Disconnect", () => ask("DELETE", `/api/v1/clients/${encodeURIComponent(clientId)}`));
+    ], "Disconnect", () => ask("DELETE", `/api/v1/clients/${segment(clientId)}`));
 }
 
 // Whether something of it was banned. `subjects` are pairs of a kind and its value.
@@ -59,7 +59,7 @@ export function confirmBan(clientId, subjects) {
 // Whether the ban was lifted.
 export function confirmLift({ kind, value }) {
     return confirm("Lift this ban?", value, [], "Lift", () =>
-        ask("DELETE", `/api/v1/bans/${kind}/${encodeURIComponent(value)}`));
+        ask("DELETE", `/api/v1/bans/${kind}/${segment(value)}`));
 }
 
 function confirm(title, name, content, verb, act) {

@@ -37,8 +37,17 @@ function show() {
         else link.removeAttribute("aria-current");
     }
     document.title = `RingMQ – ${document.querySelector("nav a[aria-current]")?.textContent ?? ""}`;
-    if (newest()) view.update(known);
+    if (newest()) updated();
     if (round > 0) scrollTo(0, 0);
+}
+
+// Asks for what the new view shows beside the figures. What fails now is told of by the next round, which asks again.
+async function updated() {
+    try {
+        await view.update(known);
+    } catch (error) {
+        if (!(error instanceof Failure || error instanceof Unreachable)) throw error;
+    }
 }
 
 async function ask() {

@@ -4,17 +4,16 @@ import { get, query } from "./api.js";
 import { element, fill, panel, table } from "./element.js";
 import { CLIENT_COLUMNS, clientCells } from "./clients.js";
 import { bytes } from "./format.js";
+import { paced } from "./pace.js";
 
 const LIMIT = 50;
-const ROUNDS = 2;
+const INTERVAL_MS = 1_500;
 
 export function slow() {
     const list = element("div");
-    let round = 0;
     return {
         element: panel("Slow subscribers", "those for which most bytes wait, in their queues and in what the kernel has not taken", list),
-        async update() {
-            if (round++ % ROUNDS !== 0) return;
+        update: paced(INTERVAL_MS, async () => {
             const { clients } = await get(query("/api/v1/slow", { limit: LIMIT }));
             const waiting = clients.filter(({ waiting_bytes }) => waiting_bytes > 0);
             const most = waiting[0]?.waiting_bytes ?? 1;
@@ -25,6 +24,6 @@ export function slow() {
                 const bar = element("meter", { min: 0, max: most, value: it.waiting_bytes, "aria-label": "share of the slowest" });
                 return [name, bytes(it.waiting_bytes), bar, bytes(it.connection?.unsent_bytes ?? 0), ...rest];
             }), "Nobody is slow: nothing waits for any connected client."));
-        },
+        }),
     };
 }
