@@ -21,8 +21,8 @@ pub const TLS_SESSION_BYTES: f64 = 1_591.0;
 pub const SOCKET_PAGE_BYTES: f64 = 4_096.0;
 
 /// CPU in µs for a message that comes in and goes to one client, by QoS 0, 1, 2, when each arrives by itself on a shard that
-/// has work (50 pairs, 64 B, window 1): benches/record/2026-11-23-tuning.md.
-pub const MESSAGE_ALONE_US: [f64; 3] = [6.96, 13.9, 27.8];
+/// has work (50 pairs, 64 B, window 1): benches/record/2026-11-23-observation.md.
+pub const MESSAGE_ALONE_US: [f64; 3] = [6.35, 12.7, 16.7];
 
 /// The same when a connection has many on their way (50 pairs, 64 B, window 100 for QoS 0, window 20 for QoS 1 and 2):
 /// the table in README.md.
