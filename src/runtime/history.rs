@@ -89,6 +89,12 @@ impl ServerHandle {
         Ok(events)
     }
 
+    /// Whether the access rules let a client read a topic; `None` if it has no session.
+    pub async fn may_receive(&self, client_id: String, topic: String) -> Result<Option<bool>, Ended> {
+        let home = self.home_of(&client_id);
+        self.ask(home, move |driver| driver.shard.may_receive(&client_id, &topic)).await
+    }
+
     /// Milliseconds since 1970 of a time of the server's clock.
     pub fn wall_ms(&self, at: Millis) -> u64 {
         self.common.clock.wall_at_zero_ms() + at
