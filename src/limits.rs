@@ -430,8 +430,10 @@ pub const GUARD_PARTS: usize = 64;
 pub const DOCTOR_FILE_SIZE_MAX: u64 = 1 << 20;
 pub const DOCTOR_ENTRIES_MAX: usize = 65_536;
 
-/// Events of clients that a shard remembers, of those that come and go, and of all others: some hundred bytes each, so that it is a megabyte at most.
+/// Events of clients that a shard remembers, of those that come and go, and of all others, and their bytes. With names of a usual length
+/// it is the number that counts; the bytes are for clients whose identifiers are 64 KiB, and who need no permission to come and go.
 pub const EVENTS_REMEMBERED: usize = 4_096;
+pub const EVENTS_REMEMBERED_BYTES_MAX: usize = 1 << 20;
 
 /// Traces of packets that run at a time on one shard: people who look for something.
 pub const TRACERS_MAX: usize = 4;

@@ -3,15 +3,24 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::answer::Failure;
 use super::packet::reason_name;
+use super::query::Parameters;
 use crate::access::Address;
 use crate::broker::inspect::{ClientDetail, ClientState, ConnectionState};
 use crate::broker::{CloseReason, DropReason, Event};
 use crate::codec::ReasonCode;
+use crate::codec::topic::check_name;
 use crate::runtime::{PastEvent, ServerHandle};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WantedHistory {
+    /// A topic that the client does not get.
+    topic: Option<String>,
+}
 
 #[derive(Serialize)]
 pub struct ShownHistory {
@@ -50,8 +59,13 @@ struct ShownEvent {
 pub async fn show(
     State(server): State<ServerHandle>,
     path: Result<Path<String>, PathRejection>,
+    Parameters(WantedHistory { topic }): Parameters<WantedHistory>,
 ) -> Result<Json<ShownHistory>, Failure> {
     let Path(client_id) = path.map_err(|error| Failure::bad_request(error.body_text()))?;
+    if let Some(topic) = &topic {
+        let checked = check_name(topic, usize::MAX, usize::MAX);
+        checked.map_err(|violation| Failure::bad_request(format!("topic: {violation}")))?;
+    }
     let past = server.history(client_id.clone()).await?;
     let known = server.client(client_id.clone()).await?;
     if past.is_empty() && known.is_none() {
@@ -65,9 +79,18 @@ pub async fn show(
         last_ms: server.wall_ms(it.last_at),
         explanation: explanation(it.reason),
     });
+    let mut findings = findings(detail.as_ref(), past.last());
+    if let Some(topic) = topic
+        && server.may_receive(client_id.clone(), topic.clone()).await? == Some(false)
+    {
+        findings.push(format!(
+            "The access rules do not let it read {topic}: messages there are not sent to it, whatever it subscribes to. They count as \
+             read_denied for the server, not for the client."
+        ));
+    }
     Ok(Json(ShownHistory {
         client_id,
-        findings: findings(detail.as_ref(), past.last()),
+        findings,
         dropped: dropped.collect(),
         events: past.into_iter().map(ShownEvent::from).collect(),
     }))

@@ -5,15 +5,23 @@ use std::collections::VecDeque;
 use super::question::Ended;
 use super::server_handle::ServerHandle;
 use crate::broker::{CloseReason, Event, Millis};
-use crate::limits::EVENTS_REMEMBERED;
+use crate::limits::{EVENTS_REMEMBERED, EVENTS_REMEMBERED_BYTES_MAX};
 
 /// The last events of one shard, of two kinds, so that a crowd that comes and goes does not take the place of what went wrong.
 #[derive(Debug, Default)]
 pub struct History {
     /// Clients that came, and those that went as they should.
-    routine: VecDeque<(Millis, Event)>,
+    routine: LastEvents,
     /// All others.
-    notable: VecDeque<(Millis, Event)>,
+    notable: LastEvents,
+}
+
+/// Events with their times, the oldest first, as many as there is room for.
+#[derive(Debug, Default)]
+struct LastEvents {
+    events: VecDeque<(Millis, Event)>,
+    /// Of the events and of the names in them.
+    bytes: usize,
 }
 
 /// Something that has happened to a client.
@@ -31,17 +39,36 @@ impl History {
             return;
         }
         let events = if is_routine(&event) { &mut self.routine } else { &mut self.notable };
-        if events.len() >= EVENTS_REMEMBERED {
-            events.pop_front();
-        }
-        events.push_back((now, event));
+        events.push(event, now);
     }
 
     /// What is remembered of one client; of either kind the oldest first.
     fn of(&self, client_id: &str) -> Vec<(Millis, Event)> {
-        let events = self.routine.iter().chain(&self.notable);
+        let events = self.routine.events.iter().chain(&self.notable.events);
         events.filter(|(_, event)| event.client_id() == client_id).cloned().collect()
     }
+}
+
+impl LastEvents {
+    /// Forgets the oldest until there is room: strangers choose how long names are, so their number alone is no bound.
+    fn push(&mut self, event: Event, now: Millis) {
+        let size = size(&event);
+        while self.events.len() >= EVENTS_REMEMBERED || self.bytes + size > EVENTS_REMEMBERED_BYTES_MAX {
+            let Some((_, oldest)) = self.events.pop_front() else { break };
+            self.bytes -= self::size(&oldest);
+        }
+        self.bytes += size;
+        self.events.push_back((now, event));
+    }
+}
+
+/// Bytes that a remembered event takes.
+fn size(event: &Event) -> usize {
+    let user_name = match event {
+        Event::Connected { user_name, .. } | Event::Denied { user_name, .. } => user_name.as_deref(),
+        _ => None,
+    };
+    size_of::<(Millis, Event)>() + event.client_id().len() + user_name.map_or(0, str::len)
 }
 
 fn is_routine(event: &Event) -> bool {
@@ -60,6 +87,12 @@ impl ServerHandle {
             answers.into_iter().enumerate().flat_map(|(shard, events)| events.into_iter().map(past(shard))).collect();
         events.sort_by_key(|past| past.time_ms);
         Ok(events)
+    }
+
+    /// Whether the access rules let a client read a topic; `None` if it has no session.
+    pub async fn may_receive(&self, client_id: String, topic: String) -> Result<Option<bool>, Ended> {
+        let home = self.home_of(&client_id);
+        self.ask(home, move |driver| driver.shard.may_receive(&client_id, &topic)).await
     }
 
     /// Milliseconds since 1970 of a time of the server's clock.
@@ -88,5 +121,29 @@ mod tests {
         assert_eq!(history.of("a"), [(1, dropped)]);
         assert_eq!(history.of("b").len(), EVENTS_REMEMBERED);
         assert_eq!(history.of(""), []);
+    }
+
+    #[test]
+    fn long_names_take_no_more_room_than_short_ones() {
+        let mut history = History::default();
+        let long = "x".repeat(65_535);
+        for at in 0..100 {
+            history.remember(expired(&format!("{at}{long}")), at);
+            history.remember(Event::Dropped { client_id: long.clone(), reason: DropReason::Expired }, at);
+        }
+        for last in [&history.routine, &history.notable] {
+            let bytes: usize = last.events.iter().map(|(_, event)| size(event)).sum();
+            assert_eq!(last.bytes, bytes);
+            assert!(bytes <= EVENTS_REMEMBERED_BYTES_MAX, "{bytes} bytes");
+        }
+        assert_eq!(history.of(&format!("99{long}")), [(99, expired(&format!("99{long}")))]);
+        assert_eq!(history.of(&format!("0{long}")), []);
+    }
+
+    /// Else the number of events would not be what bounds them.
+    #[test]
+    fn events_with_names_of_a_usual_length_are_bounded_by_their_number() {
+        let event = Event::Dropped { client_id: "x".repeat(64), reason: DropReason::Expired };
+        assert!(size(&event) * EVENTS_REMEMBERED <= EVENTS_REMEMBERED_BYTES_MAX, "{} bytes each", size(&event));
     }
 }

@@ -20,6 +20,8 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/clients/away", "/api/v1/clients/{id}"),
     ("GET", "/api/v1/clients/nobody", "/api/v1/clients/{id}"),
     ("GET", "/api/v1/clients/away/history", "/api/v1/clients/{id}/history"),
+    ("GET", "/api/v1/clients/away/history?topic=v", "/api/v1/clients/{id}/history"),
+    ("GET", "/api/v1/clients/away/history?topic=%23", "/api/v1/clients/{id}/history"),
     ("GET", "/api/v1/clients/nobody/history", "/api/v1/clients/{id}/history"),
     ("GET", "/api/v1/clients?limit=0", "/api/v1/clients"),
     ("GET", "/api/v1/clients?limit=1", "/api/v1/clients"),

@@ -74,6 +74,33 @@ fn one_who_does_not_acknowledge_is_found() {
     assert!(findings.contains("3 messages") && findings.contains("wait in its queue"), "{findings}");
 }
 
+/// A filter that a client may read in part is granted, and the rest does not come: its queue and its subscriptions look as they should.
+#[test]
+fn a_topic_that_the_rules_do_not_let_a_client_read_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("acl");
+    std::fs::write(&file, "topic read plant/1\ntopic write #\n").unwrap();
+    let process =
+        Process::start(&format!("[access]\nacl_file = {:?}\n[runtime]\nshards = 2\n", file.to_str().unwrap()));
+    let mut wall = Client::connect(process.address, "wall");
+    wall.subscribe("plant/+", 1);
+    let mut sender = Client::connect(process.address, "sender");
+    for topic in ["plant/2", "plant/1"] {
+        sender.publish(topic, b"x", false);
+    }
+    // The first that comes is the second that was published.
+    let (kind, publish) = wall.read();
+    assert!(kind >> 4 == 3 && publish[2..].starts_with(b"plant/1"), "{publish:?}");
+
+    let withheld = "The access rules do not let it read plant/2: ";
+    let told = process.told(&["why", "wall", "--topic", "plant/2"]);
+    assert!(told.contains(withheld) && told.contains("\n  plant/2 is matched by plant/+  (QoS 1).\n"), "{told}");
+    let told = process.told(&["why", "wall", "--topic", "plant/1"]);
+    assert!(told.contains("\n  plant/1 is matched by plant/+") && !told.contains("access rules"), "{told}");
+    let (status, answer) = process.request("GET", "/api/v1/clients/wall/history?topic=plant/%2B", None);
+    assert_eq!(status, 400, "{answer}");
+}
+
 /// The connection of one who is refused may come to any shard.
 #[test]
 fn one_who_was_not_let_in_or_broke_a_rule_is_remembered() {

@@ -62,6 +62,13 @@ impl Shard {
         })
     }
 
+    /// Whether the access rules let a client read a topic, as far as the shard would send it such a message now; `None` if there is no session of
+    /// this name here. What a session may do that was read from the store is known when its client connects, and is everything until then.
+    pub fn may_receive(&self, client_id: &str, topic: &str) -> Option<bool> {
+        let key = self.find_session(client_id, hash(&self.settings, client_id))?;
+        Some(self.session(key)?.may_still_receive(topic))
+    }
+
     /// Ends a client's connection with 0x98 (Administrative action), before 5.0 without a word; its session stays as long as it
     /// does after any other end. False if the client is not connected.
     pub fn disconnect(&mut self, client_id: &str, now: Millis) -> bool {

@@ -86,7 +86,9 @@ impl<W: Write> Capture<W> {
             let mut new = Conversation { client, sequence: [1; 2] };
             if line["packet"] != "CONNECT" {
                 let made = connect(line["protocol"].as_str().unwrap_or_default(), client_id);
-                self.segment(&mut new, time_us, true, &made, Some(MADE_CONNECT))?;
+                for part in made.chunks(SEGMENT_SIZE_MAX) {
+                    self.segment(&mut new, time_us, true, part, Some(MADE_CONNECT))?;
+                }
             }
             conversation = Some(new);
         }
@@ -248,6 +250,25 @@ mod tests {
         let numbers: Vec<_> = blocks[2..].iter().map(|(_, body)| sequence(body)).collect();
         // Three bytes more than there are were on the wire.
         assert_eq!(numbers, [[1, 1], [1 + connect, 1], [1, 1 + connect + 5], [1 + connect + 5, 1 + 5]]);
+    }
+
+    /// The length of an IP packet has 16 bits.
+    #[test]
+    fn a_connect_that_is_made_for_a_long_client_id_fits_into_ip_packets() {
+        for length in [65_500, 65_535] {
+            let client_id = "x".repeat(length);
+            let file = captured(&[json!({
+                "packet": "PINGREQ", "shard": 0, "connection": "1.1", "client_id": client_id, "protocol": "5.0", "direction": "in",
+                "size": 2, "bytes_base64": STANDARD.encode(b"\xC0\x00"),
+            })]);
+            let blocks = blocks(&file);
+            for (_, body) in &blocks[2..] {
+                let captured = u32::from_le_bytes(body[12..16].try_into().unwrap());
+                let total_length = u16::from_be_bytes(body[22..24].try_into().unwrap());
+                assert_eq!(u32::from(total_length), captured);
+            }
+            assert_eq!(blocks.len(), 2 + 3 + 1, "a CONNECT in three segments and the packet");
+        }
     }
 
     #[test]

@@ -181,6 +181,11 @@ impl Query {
         }
         self
     }
+
+    /// With the parameters.
+    pub fn path(&self) -> &str {
+        &self.0
+    }
 }
 
 /// What a list had.

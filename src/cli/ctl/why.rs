@@ -14,14 +14,15 @@ const EVENTS_SHOWN: usize = 40;
 pub struct WhyOptions {
     #[arg(value_name = "CLIENT")]
     client_id: String,
-    /// Say too whether a subscription of the client matches this topic
+    /// Say too whether a subscription of the client matches this topic, and whether the access rules let the client read it
     #[arg(long, value_name = "TOPIC")]
     topic: Option<String>,
 }
 
 pub fn run(client: &Client, options: &WhyOptions, as_json: bool) -> Result<String, Failure> {
     let path = format!("/api/v1/clients/{}", encoded(&options.client_id));
-    let history = client.get(&format!("{path}/history"))?;
+    let wanted = Query::new(&format!("{path}/history")).with("topic", options.topic.as_deref());
+    let history = client.get(wanted.path())?;
     let detail = match client.get(&path) {
         Err(Failure::Refused(404, ..)) => Json::Null,
         other => other?,
