@@ -255,7 +255,7 @@ mod tests {
     /// The length of an IP packet has 16 bits.
     #[test]
     fn a_connect_that_is_made_for_a_long_client_id_fits_into_ip_packets() {
-        for length in [65_500, 65_535] {
+        for (length, segments) in [(65_500, 2), (65_535, 3)] {
             let client_id = "x".repeat(length);
             let file = captured(&[json!({
                 "packet": "PINGREQ", "shard": 0, "connection": "1.1", "client_id": client_id, "protocol": "5.0", "direction": "in",
@@ -267,7 +267,7 @@ mod tests {
                 let total_length = u16::from_be_bytes(body[22..24].try_into().unwrap());
                 assert_eq!(u32::from(total_length), captured);
             }
-            assert_eq!(blocks.len(), 2 + 3 + 1, "a CONNECT in three segments and the packet");
+            assert_eq!(blocks.len(), 2 + segments + 1, "a CONNECT in {segments} segments and the packet");
         }
     }
 
