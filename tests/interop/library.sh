@@ -87,6 +87,7 @@ start_broker() {
 stop_broker() {
     local began=$SECONDS
     # One client stays connected and must not keep the server from leaving.
+    : > "$work/stay"
     stdbuf -oL mosquitto_sub -d -h "$host" -p "$port" -t stay -W 60 > "$work/stay" 2>&1 &
     local stay=$!
     await 10 grep -q 'received SUBACK' "$work/stay"

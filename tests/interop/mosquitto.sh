@@ -31,6 +31,9 @@ same "$version an empty payload removes a retained message" "$version/retained/c
 publish -r -n -q 1 -t "$version/retained/c"
 
 subscriber will -q 1 -t "$version/will" -C 1
+# What the clients of the version before have said would be taken for what these say.
+: > "$work/dying"
+: > "$work/request"
 mosquitto_sub -h "$host" -p "$port" -V "$version" -i "$version-dying" -t "$version/dying" -d \
     --will-topic "$version/will" --will-payload gone --will-qos 1 > "$work/dying" 2>&1 &
 dying=$!
