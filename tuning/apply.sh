@@ -62,6 +62,10 @@ at_least proc/sys/fs/nr_open 1003328
 # fs.file-max: All open files of the machine; beyond it accept fails with ENFILE for all but root.
 at_least proc/sys/fs/file-max 1100000
 
+# fs.epoll.max_user_watches: Connections that have yet to say their first word are watched with epoll, and so are those
+# of a crowd until they speak again; beyond it RingMQ closes them (no-room-to-wait).
+at_least proc/sys/fs/epoll/max_user_watches 1000000
+
 # net.ipv4.tcp_mem: Pages of all TCP buffers: low, pressure, maximum. A message on its way to each connection is a page
 # for each; above the maximum the kernel drops what arrives.
 third_at_least proc/sys/net/ipv4/tcp_mem 1000000 1000000 1500000 2000000

@@ -58,6 +58,14 @@ pub const SYSCTLS: &[Sysctl] = &[
         absent: None,
     },
     Sysctl {
+        key: "fs.epoll.max_user_watches",
+        source: "fs/eventpoll.c, ep_insert",
+        why: "Connections that have yet to say their first word are watched with epoll, and so are those of a crowd until they speak again; \
+              beyond it RingMQ closes them (no-room-to-wait).",
+        row: |_, goal| (Matters::Required, Wanted::AtLeast(goal.connections)),
+        absent: None,
+    },
+    Sysctl {
         key: "net.ipv4.tcp_mem",
         source: "Documentation/networking/ip-sysctl.rst",
         why: "Pages of all TCP buffers: low, pressure, maximum. A message on its way to each connection is a page for each; \
@@ -179,7 +187,7 @@ pub const SYSCTLS: &[Sysctl] = &[
     Sysctl {
         key: "net.core.busy_poll",
         source: "Documentation/admin-guide/sysctl/net.rst",
-        why: "It is for select, poll and epoll; RingMQ has none of them. runtime.idle = \"busy\" is its own.",
+        why: "It is for who waits in select, poll or epoll; RingMQ waits in its ring. runtime.idle = \"busy\" is its own.",
         row: |_, _| (Matters::No, Wanted::Anything),
         absent: Some("the kernel has no busy polling"),
     },

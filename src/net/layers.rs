@@ -37,6 +37,8 @@ pub enum LayerFailure {
     ProxyNotTrusted,
     /// The first packet was not whole in time.
     HandshakeTimeout,
+    /// The kernel has no room for another socket that waits for its first packet (fs.epoll.max_user_watches).
+    NoRoomToWait,
     /// The peer makes the server answer, and does not read the answers.
     Unread,
 }
@@ -185,6 +187,7 @@ impl LayerFailure {
             Self::Proxy(_) => "proxy-header",
             Self::ProxyNotTrusted => "proxy-not-trusted",
             Self::HandshakeTimeout => "handshake-timeout",
+            Self::NoRoomToWait => "no-room-to-wait",
             Self::Unread => "answers-not-read",
         }
     }
@@ -199,6 +202,9 @@ impl fmt::Display for LayerFailure {
             Self::Proxy(failure) => failure.fmt(out),
             Self::ProxyNotTrusted => out.write_str("this address is none of the configured proxies"),
             Self::HandshakeTimeout => out.write_str("no CONNECT in time"),
+            Self::NoRoomToWait => {
+                out.write_str("no more sockets may wait for their first packet, see fs.epoll.max_user_watches")
+            }
             Self::Unread => out.write_str("the peer does not read what it is answered"),
         }
     }

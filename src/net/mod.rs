@@ -13,6 +13,7 @@ pub mod proxy;
 mod ring;
 mod ring_accept;
 mod ring_alarm;
+mod ring_anteroom;
 mod ring_buffers;
 mod ring_completions;
 mod ring_drain;

@@ -21,6 +21,7 @@ use std::time::Duration;
 use io_uring::{EnterFlags, IoUring, opcode, squeue, types};
 
 use super::ring_alarm::Alarm;
+use super::ring_anteroom::Anteroom;
 use super::ring_buffers::{BUFFER_GROUP, BufferRing, BufferRingConfig, ReceiveBuffer};
 use super::ring_in_flight::InFlight;
 use super::ring_notice::QuietNotice;
@@ -50,10 +51,8 @@ pub enum Completion {
         socket: SocketId,
         buffer: ReceiveBuffer,
     },
-    /// There are bytes to [`read`](SocketRing::read), or the end.
-    Readable {
-        socket: SocketId,
-    },
+    /// [`next_readable`](SocketRing::next_readable) knows a socket, or did.
+    Readable,
     /// The peer has ended its side, or the transport failed: nothing more will be received. The socket is still to be closed.
     Ended {
         socket: SocketId,
@@ -92,6 +91,7 @@ pub struct SocketRing {
     pub(super) buffers: ManuallyDrop<BufferRing>,
     pub(super) sockets: ManuallyDrop<Sockets<InFlight>>,
     pub(super) listeners: Vec<Option<OwnedFd>>,
+    pub(super) anteroom: Anteroom,
     wake: WakeHandle,
     notice: Option<QuietNotice>,
     /// Where the read of the wake eventfd puts its eight bytes.
@@ -120,6 +120,7 @@ pub(super) enum Operation {
     MessageFailed,
     WakeRead,
     Alarm,
+    Anteroom,
     /// Nobody waits for it.
     Quiet,
 }
@@ -144,6 +145,7 @@ impl SocketRing {
             buffers: ManuallyDrop::new(buffers),
             sockets: ManuallyDrop::new(Sockets::new()),
             listeners: Vec::new(),
+            anteroom: Anteroom::new()?,
             wake,
             notice: Some(notice),
             wake_value: ManuallyDrop::new(Box::new(0)),
@@ -158,6 +160,7 @@ impl SocketRing {
         };
         this.ring.completion().disable_eventfd();
         this.arm_wake();
+        this.arm_anteroom();
         Ok(this)
     }
 
@@ -202,22 +205,14 @@ impl SocketRing {
 
     /// Gives a socket away; only one that neither receives nor sends.
     pub fn detach(&mut self, id: SocketId) -> Option<OwnedFd> {
+        self.unwatch(id);
         let socket = self.sockets.get_mut(id)?;
         let idle = socket.receiving == Receiving::No && socket.sending.is_none() && !socket.closing;
         assert!(idle, "a socket with operations cannot move to another ring");
         self.sockets.remove(id).map(|socket| socket.fd)
     }
 
-    /// Reports once that bytes are there, with [`Completion::Readable`], and leaves them where they are.
-    pub fn watch(&mut self, id: SocketId) {
-        let Some(socket) = self.sockets.get_mut(id) else { return };
-        assert!(socket.receiving == Receiving::No, "one receive at a time on each socket");
-        socket.receiving = Receiving::Watched;
-        let entry = opcode::PollAdd::new(types::Fd(socket.fd.as_raw_fd()), libc::POLLIN as u32).build();
-        self.push(entry.user_data(user_data(Operation::Receive, id.slot, id.generation)));
-    }
-
-    /// Reads what is there after [`Completion::Readable`], at most as much as `into` holds, without waiting. 0 is the end.
+    /// Reads what is there of a socket that does not receive, at most as much as `into` holds, without waiting. 0 is the end.
     pub fn read(&mut self, id: SocketId, into: &mut [u8]) -> io::Result<usize> {
         let Some(socket) = self.sockets.get_mut(id) else { return Ok(0) };
         Ok(rustix::net::recv(&socket.fd, into, rustix::net::RecvFlags::DONTWAIT)?.0)
@@ -267,6 +262,7 @@ impl SocketRing {
 
     /// Closes a socket. No completion for it is reported any more; bytes that the kernel has taken are still sent.
     pub fn close(&mut self, id: SocketId) {
+        self.unwatch(id);
         let Some(socket) = self.sockets.get_mut(id) else { return };
         if socket.closing {
             return;

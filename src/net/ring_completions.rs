@@ -32,6 +32,8 @@ impl SocketRing {
                 self.arm_wake();
             }
             Some(Completion::Woken)
+        } else if operation == Operation::Anteroom as u8 {
+            Some(Completion::Readable)
         } else if operation == Operation::Alarm as u8 {
             self.alarm.passed(slot);
             None
@@ -52,7 +54,6 @@ impl SocketRing {
             return None;
         };
         let receiving = socket.receiving;
-        let watched = receiving == Receiving::Watched;
         let ended = !cqueue::more(flags);
         if ended {
             socket.receiving = Receiving::No;
@@ -61,13 +62,6 @@ impl SocketRing {
             self.recycle_unread(buffer);
             self.release_if_finished(id);
             return None;
-        }
-        if watched {
-            return Some(if result > 0 {
-                Completion::Readable { socket: id }
-            } else {
-                Completion::Ended { socket: id }
-            });
         }
         match (result, buffer) {
             (1.., Some(buffer)) => {

@@ -8,6 +8,7 @@ use super::sockets::{Receiving, SocketId};
 impl SocketRing {
     /// Receives until the end, or until [`pause`](Self::pause).
     pub fn receive(&mut self, id: SocketId) {
+        self.unwatch(id);
         let Some(socket) = self.sockets.get_mut(id) else { return };
         match socket.receiving {
             Receiving::Pausing => socket.receiving = Receiving::Resuming,
@@ -19,6 +20,7 @@ impl SocketRing {
     /// Receives no more until [`receive`](Self::receive). What the kernel has taken from the socket already still comes, and so
     /// may the end.
     pub fn pause(&mut self, id: SocketId) {
+        self.unwatch(id);
         let Some(socket) = self.sockets.get_mut(id) else { return };
         match socket.receiving {
             Receiving::Multishot if !socket.closing => {

@@ -17,7 +17,7 @@ pub struct SocketId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Receiving {
     No,
-    /// It says when there is something to read.
+    /// It waits in the anteroom for something to read.
     Watched,
     Multishot,
     /// The multishot receive was told to end, and has not yet.

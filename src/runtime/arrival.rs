@@ -52,7 +52,7 @@ impl ShardDriver {
         let socket = self.ring.attach(socket);
         if self.shards == 1 && !begins_wrapped {
             self.connect(socket, arrival, None);
-            return self.ring.receive(socket);
+            return self.watch(socket);
         }
         let proxy_header = listening.config.proxy_protocol.is_some().then(Vec::new);
         let handshake = Handshake { arrival, proxy_header, wrapped: None, bytes: Vec::new(), ready: false };
@@ -61,16 +61,34 @@ impl ShardDriver {
         if !is_believed(&listening, address) {
             return self.fail_layer(socket, &LayerFailure::ProxyNotTrusted);
         }
-        self.ring.watch(socket);
+        self.watch(socket);
     }
 
-    /// There are bytes of a connection that has no home yet, or the end.
+    /// Waits until there is something to read.
+    fn watch(&mut self, socket: SocketId) {
+        if self.ring.watch(socket).is_err() {
+            self.fail_layer(socket, &LayerFailure::NoRoomToWait);
+        }
+    }
+
+    /// Receives from a connection that is at home. Who comes with a crowd is read from in the anteroom until it speaks at a quieter time:
+    /// in the ring what the crowd says next would stand before what those say who have stayed.
+    fn settle(&mut self, socket: SocketId) {
+        if self.crowd.is_large() && matches!(self.links.get(socket.slot), Link::Plain(..)) {
+            self.watch(socket);
+        } else {
+            self.ring.receive(socket);
+        }
+    }
+
+    /// There are the first bytes of a connection, or more of one that has no home yet, or the end.
     pub(super) fn handle_readable(&mut self, socket: SocketId) {
         if self.ring.current(socket.slot) != Some(socket) {
             return;
         }
         let listener = self.links.get(socket.slot).listener();
         if listener.and_then(|id| self.listening(id)).is_some_and(|listening| listening.tls.is_some()) {
+            self.ring.pause(socket);
             self.tls_handshakes.push_back(socket);
         } else {
             self.read_handshake(socket);
@@ -97,14 +115,21 @@ impl ShardDriver {
                 if error.kind() == std::io::ErrorKind::WouldBlock
                     || error.kind() == std::io::ErrorKind::Interrupted =>
             {
-                self.ring.watch(socket);
+                self.watch(socket);
             }
             Err(_) => self.handle_ended(socket),
         }
     }
 
     fn handle_handshake_bytes(&mut self, socket: SocketId, bytes: &mut [u8]) {
-        let Some(Link::Handshake(handshake)) = self.links.get_mut(socket.slot) else { return };
+        let handshake = match self.links.get_mut(socket.slot) {
+            Some(Link::Handshake(handshake)) => handshake,
+            Some(Link::Plain(connection, _)) => {
+                self.shard.handle_received(*connection, bytes, self.now);
+                return self.settle(socket);
+            }
+            _ => return,
+        };
         let Some(mut header) = handshake.proxy_header.take() else {
             return self.handle_layered_bytes(socket, bytes);
         };
@@ -112,7 +137,7 @@ impl ShardDriver {
         match proxy::parse(&header) {
             Ok(None) => {
                 handshake.proxy_header = Some(header);
-                self.ring.watch(socket);
+                self.watch(socket);
             }
             Ok(Some((parsed, size))) => {
                 if let Some(source) = parsed.source {
@@ -123,7 +148,7 @@ impl ShardDriver {
                 }
                 match header.get_mut(size..) {
                     Some(rest) if !rest.is_empty() => self.handle_layered_bytes(socket, rest),
-                    _ => self.ring.watch(socket),
+                    _ => self.watch(socket),
                 }
             }
             Err(failure) => self.fail_layer(socket, &LayerFailure::Proxy(failure)),
@@ -167,7 +192,7 @@ impl ShardDriver {
         let Some(Link::Handshake(handshake)) = self.links.get_mut(socket.slot) else { return };
         let home = match home_of(&handshake.bytes, &self.settings, self.shards) {
             Home::NeedMore if handshake.bytes.len() <= self.settings.connect_size_max as usize => {
-                return self.ring.watch(socket);
+                return self.watch(socket);
             }
             // Too large for a CONNECT: the core refuses it as it refuses other malformed ones.
             Home::NeedMore | Home::Here => self.index,
@@ -176,7 +201,7 @@ impl ShardDriver {
         if handshake.wrapped.as_ref().is_some_and(|wrapped| wrapped.is_sending()) {
             // A socket with a send on its way cannot move.
             handshake.ready = true;
-            return;
+            return self.ring.pause(socket);
         }
         self.believe_forwarded_for(socket);
         if !self.enter_at_last(socket) {
@@ -190,7 +215,7 @@ impl ShardDriver {
         if home == self.index {
             let connection = self.connect(socket, arrival, wrapped);
             self.shard.handle_received(connection, &bytes, self.now);
-            self.ring.receive(socket);
+            self.settle(socket);
         } else if let Some(socket) = self.ring.detach(socket) {
             self.counters().handovers.add(1);
             let mail = Mail::Handover(Box::new(Handover { socket, bytes, arrival, wrapped }));
@@ -228,7 +253,7 @@ impl ShardDriver {
         let socket = self.ring.attach(socket);
         let connection = self.connect(socket, arrival, wrapped);
         self.shard.handle_received(connection, &bytes, self.now);
-        self.ring.receive(socket);
+        self.settle(socket);
     }
 
     fn connect(&mut self, socket: SocketId, arrival: Arrival, wrapped: Option<Box<Wrapped>>) -> ConnectionId {

@@ -1,9 +1,9 @@
-//! Those who come and go, after those who stay: connections that were accepted, and connections that have ended.
+//! Those who come and go, after those who stay: connections that were accepted, their first packets, and connections that have ended.
 //!
 //! When thousands of clients lose their connections at once and all want them back, the kernel tells of them in one breath. A turn
-//! does its other work first and sends what came of it; then it takes in as many of the crowd as half of the time allows that
-//! the loop may be late, and one if it is too late already. Another connection is accepted for each that was taken in, so that the rest
-//! of the crowd stands in the kernel's queue, in the order in which it came.
+//! does its other work first and sends what came of it; then it takes in as many of the crowd as a small part of the time allows that
+//! the loop may be late, and one if it is too late already. Another connection is accepted for each that was taken in, and first
+//! packets stay unread in their sockets, so that the rest of the crowd stands in the kernel's queues, in the order in which it came.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use tracing::warn;
 
+use super::mailbox::Handover;
 use super::shard::ShardDriver;
-use crate::limits::ACCEPTS_ARMED;
+use crate::limits::{ACCEPTS_ARMED, CROWD_SHARE};
 use crate::net::SocketId;
 
 #[derive(Debug, Default)]
@@ -22,11 +23,20 @@ pub struct Crowd {
     accepted: usize,
     /// As many as may be accepted wait, and not all of them have been taken in since.
     is_slow: bool,
+    /// The ring may know who has something to say for the first time.
+    speaks: bool,
+    /// Heard or handed over since there was last nobody to take in.
+    met: usize,
 }
 
 #[derive(Debug)]
 enum Member {
-    Accepted { listener: usize, socket: OwnedFd },
+    Accepted {
+        listener: usize,
+        socket: OwnedFd,
+    },
+    /// From the shard that has read who it is.
+    HandedOver(Box<Handover>),
     Ended(SocketId),
 }
 
@@ -36,12 +46,21 @@ impl Crowd {
         self.waiting.push_back(Member::Accepted { listener, socket });
     }
 
-    pub fn go(&mut self, socket: SocketId) {
-        self.waiting.push_back(Member::Ended(socket));
+    pub fn speak(&mut self) {
+        self.speaks = true;
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+    pub fn arrive(&mut self, handover: Box<Handover>) {
+        self.waiting.push_back(Member::HandedOver(handover));
+    }
+
+    /// Whether it is more than the few who come at once on any day.
+    pub fn is_large(&self) -> bool {
+        self.met > ACCEPTS_ARMED
+    }
+
+    pub fn go(&mut self, socket: SocketId) {
+        self.waiting.push_back(Member::Ended(socket));
     }
 
     fn next(&mut self) -> Option<Member> {
@@ -52,33 +71,69 @@ impl Crowd {
 }
 
 impl ShardDriver {
+    /// Whether there is anybody to take in.
+    pub(super) fn has_crowd(&self) -> bool {
+        !self.crowd.waiting.is_empty() || self.may_hear()
+    }
+
     /// Takes in this turn's share of the crowd; whether there was any.
     pub(super) fn advance_crowd(&mut self) -> bool {
-        if self.crowd.is_empty() {
+        if !self.has_crowd() {
             return false;
         }
         let until = self.common.loop_lag_max.map(|most| self.share(most) + self.common.clock.elapsed());
-        while let Some(member) = self.crowd.next() {
-            match member {
-                Member::Accepted { listener, socket } => {
-                    self.handle_accepted(listener, socket);
-                    self.ring.accept(listener);
-                }
-                Member::Ended(socket) => self.handle_ended(socket),
-            }
+        while self.take_in() | self.hear() {
             if until.is_some_and(|until| self.common.clock.elapsed() >= until) {
                 break;
             }
         }
+        if !self.has_crowd() {
+            self.crowd.met = 0;
+        }
         self.note_slowness();
         true
+    }
+
+    fn take_in(&mut self) -> bool {
+        match self.crowd.next() {
+            Some(Member::Accepted { listener, socket }) => {
+                self.handle_accepted(listener, socket);
+                self.ring.accept(listener);
+            }
+            Some(Member::HandedOver(handover)) => {
+                self.crowd.met += 1;
+                self.handle_handover(*handover);
+            }
+            Some(Member::Ended(socket)) => self.handle_ended(socket),
+            None => return false,
+        }
+        true
+    }
+
+    /// Hears what one has to say for the first time.
+    fn hear(&mut self) -> bool {
+        if !self.may_hear() {
+            return false;
+        }
+        let Some(socket) = self.ring.next_readable() else {
+            self.crowd.speaks = false;
+            return false;
+        };
+        self.crowd.met += 1;
+        self.handle_readable(socket);
+        true
+    }
+
+    /// Whether somebody speaks, and clients are read from.
+    fn may_hear(&self) -> bool {
+        self.crowd.speaks && !self.congested && self.held.is_empty()
     }
 
     /// The time of a turn that belongs to the crowd; one is taken in whatever the time. What the kernel has not told yet may be of
     /// those who stay: it makes 20 completions in a call, and those of 10,000 connections that end stand before it.
     fn share(&mut self, most: Duration) -> Duration {
         let is_late = self.sampling.lag_ns() > most.as_nanos() as u64;
-        if is_late || self.ring.expects_completions() { Duration::ZERO } else { most / 2 }
+        if is_late || self.ring.expects_completions() { Duration::ZERO } else { most / CROWD_SHARE }
     }
 
     /// Tells when there was no time for those who were accepted.

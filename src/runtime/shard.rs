@@ -92,7 +92,7 @@ pub struct ShardDriver {
     /// Empty buffers for what is encrypted.
     pub(super) spare_buffers: Vec<Vec<u8>>,
     /// What was received while another shard's mailbox was full, unread.
-    held: VecDeque<Held>,
+    pub(super) held: VecDeque<Held>,
     pub(super) congested: bool,
     /// Accepts that ran out of descriptors or memory, by listener, and when to try again.
     paused_listeners: Vec<usize>,
@@ -108,9 +108,8 @@ pub struct ShardDriver {
 }
 
 #[derive(Debug)]
-enum Held {
+pub(super) enum Held {
     Received(SocketId, ReceiveBuffer),
-    Readable(SocketId),
     Ended(SocketId),
 }
 
@@ -277,7 +276,7 @@ impl ShardDriver {
             || !self.inbox.is_empty()
             || self.shard.has_work()
             || !self.tls_handshakes.is_empty()
-            || !self.crowd.is_empty()
+            || self.has_crowd()
             || (!self.congested && !self.held.is_empty())
     }
 
@@ -324,7 +323,6 @@ impl ShardDriver {
             budget = budget.saturating_sub(held.weight());
             match held {
                 Held::Received(socket, buffer) => self.handle_received(socket, buffer),
-                Held::Readable(socket) => self.handle_readable(socket),
                 Held::Ended(socket) => self.handle_ended(socket),
             }
         }
@@ -335,10 +333,9 @@ impl ShardDriver {
             budget = budget.saturating_sub(weight(received));
             match completion {
                 Completion::Received { socket, buffer } if hold => self.held.push_back(Held::Received(socket, buffer)),
-                Completion::Readable { socket } if hold => self.held.push_back(Held::Readable(socket)),
                 Completion::Ended { socket } if hold => self.held.push_back(Held::Ended(socket)),
                 Completion::Received { socket, buffer } => self.handle_received(socket, buffer),
-                Completion::Readable { socket } => self.handle_readable(socket),
+                Completion::Readable => self.crowd.speak(),
                 Completion::Ended { socket } => self.crowd.go(socket),
                 Completion::Sent { socket, parts } => self.handle_sent(socket, parts),
                 Completion::SendFailed { socket, parts } => {
@@ -392,7 +389,7 @@ impl ShardDriver {
                 }
                 Mail::Handover(handover) => {
                     budget -= 1;
-                    self.handle_handover(*handover);
+                    self.crowd.arrive(handover);
                 }
                 Mail::Verdict(connection, verdict) => {
                     budget -= 1;

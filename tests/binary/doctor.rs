@@ -16,6 +16,7 @@ fn machine() -> tempfile::TempDir {
         ("proc/self/limits", limits),
         ("proc/meminfo", "MemTotal: 16000000 kB\nMemAvailable: 12000000 kB\nSwapTotal: 0 kB\n"),
         ("proc/sys/fs/nr_open", "1048576"),
+        ("proc/sys/fs/epoll/max_user_watches", "3000000"),
         ("proc/sys/fs/file-max", "9223372036854775807"),
         ("proc/sys/kernel/osrelease", "6.12.1-made"),
         ("proc/sys/kernel/threads-max", "100000"),

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod client;
+mod crowd;
 mod mailbox;
 mod pause;
 mod ring;

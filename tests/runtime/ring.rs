@@ -199,9 +199,10 @@ fn a_socket_moves_to_another_ring_with_nothing_lost() {
     let (mut second, _) = ring(8, 4096);
     let mut client = TcpStream::connect(address).unwrap();
     let socket = accept(&mut first);
-    first.watch(socket);
+    first.watch(socket).unwrap();
     client.write_all(b"one").unwrap();
-    assert!(matches!(next(&mut first), Completion::Readable { socket: readable } if readable == socket));
+    assert!(matches!(next(&mut first), Completion::Readable));
+    assert_eq!(first.next_readable(), Some(socket));
     let mut bytes = [0; 8];
     assert_eq!(first.read(socket, &mut bytes).unwrap(), 3);
     assert_eq!(&bytes[..3], b"one");
@@ -215,6 +216,69 @@ fn a_socket_moves_to_another_ring_with_nothing_lost() {
     second.recycle(buffer);
     client.shutdown(Shutdown::Write).unwrap();
     assert!(matches!(next(&mut second), Completion::Ended { socket: ended } if ended == socket));
+}
+
+#[test]
+fn watched_sockets_are_told_of_until_they_are_read_or_receive_or_leave() {
+    // More than the kernel tells of in one call.
+    const SOCKETS: usize = 40;
+    let (mut ring, address) = ring(8, 4096);
+    let mut clients = Vec::new();
+    let mut sockets = Vec::new();
+    for _ in 0..SOCKETS {
+        clients.push(TcpStream::connect(address).unwrap());
+        sockets.push(accept(&mut ring));
+    }
+    for &socket in &sockets {
+        ring.watch(socket).unwrap();
+        ring.watch(socket).unwrap();
+    }
+    wait(&mut ring, 10);
+    assert!(ring.next_completion().is_none() && ring.next_readable().is_none(), "nobody has said anything");
+    for round in 0..3 {
+        for client in &mut clients {
+            client.write_all(b"word").unwrap();
+        }
+        assert!(matches!(next(&mut ring), Completion::Readable), "round {round}");
+        let mut heard = Vec::new();
+        while let Some(socket) = ring.next_readable() {
+            // Nobody comes a second time before all have come once.
+            assert!(!heard[heard.len() / SOCKETS * SOCKETS..].contains(&socket));
+            heard.push(socket);
+            if heard.len() > SOCKETS {
+                assert_eq!(ring.read(socket, &mut [0; 8]).unwrap(), 4);
+            }
+        }
+        assert_eq!(heard.len(), 2 * SOCKETS);
+    }
+    for client in &mut clients {
+        client.write_all(b"last").unwrap();
+    }
+    assert!(matches!(next(&mut ring), Completion::Readable));
+    // One has been told of already, others have not, when they leave.
+    let first = ring.next_readable().unwrap();
+    let mut others = sockets.iter().copied().filter(|&socket| socket != first);
+    ring.pause(first);
+    let (closed, received) = (others.next().unwrap(), others.next().unwrap());
+    ring.close(closed);
+    ring.receive(received);
+    let mut left: Vec<_> = others.collect();
+    while let Some(socket) = ring.next_readable() {
+        let place = left.iter().position(|&other| other == socket).expect("it is watched and was not read");
+        assert_eq!(ring.read(left.swap_remove(place), &mut [0; 8]).unwrap(), 4);
+    }
+    assert!(left.is_empty());
+    let Completion::Received { socket, buffer } = next(&mut ring) else { panic!("nothing received") };
+    assert_eq!((socket, ring.received(&buffer)), (received, &b"last"[..]));
+    ring.recycle(buffer);
+    // The end is something to read, too.
+    ring.watch(first).unwrap();
+    assert!(matches!(next(&mut ring), Completion::Readable));
+    assert_eq!(ring.next_readable(), Some(first));
+    assert_eq!(ring.read(first, &mut [0; 8]).unwrap(), 4);
+    drop(clients.remove(sockets.iter().position(|&socket| socket == first).unwrap()));
+    assert_eq!(ring.next_readable(), Some(first));
+    assert_eq!(ring.read(first, &mut [0; 8]).unwrap(), 0);
 }
 
 #[test]
