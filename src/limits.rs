@@ -111,6 +111,9 @@ pub const LOOP_LAG_MAX_US_DEFAULT: u64 = 500;
 /// three times as much at the 99th percentile.
 pub const CROWD_SHARE: u32 = 32;
 
+/// How often one who comes with a crowd is read from before it is like all others: CONNECT, SUBSCRIBE, and what usually follows.
+pub const FIRST_WORDS: u8 = 4;
+
 /// Connections that a shard accepts at each listening socket before it has taken in those that it accepted: as many as come in a turn
 /// of some 100 µs in a storm.
 pub const ACCEPTS_ARMED: usize = 16;

@@ -60,10 +60,10 @@ impl SocketRing {
     /// [`pause`](Self::pause) or [`detach`](Self::detach). It fails where the user may watch no more (epoll_ctl(2): ENOSPC, ENOMEM).
     pub fn watch(&mut self, id: SocketId) -> io::Result<()> {
         let Some(socket) = self.sockets.get_mut(id) else { return Ok(()) };
-        if socket.receiving != Receiving::Watched {
+        if !matches!(socket.receiving, Receiving::Watched(_)) {
             assert!(socket.receiving == Receiving::No, "one receive at a time on each socket");
             self.anteroom.enter(&socket.fd, user_data(Operation::Anteroom, id.slot, id.generation))?;
-            socket.receiving = Receiving::Watched;
+            socket.receiving = Receiving::Watched(0);
         }
         Ok(())
     }
@@ -74,8 +74,11 @@ impl SocketRing {
         while let Some(data) = self.anteroom.next() {
             let (_, slot, generation) = from_user_data(data);
             let id = SocketId { slot, generation };
-            // It may have left since it was told of.
-            if self.sockets.get_mut(id).is_some_and(|socket| socket.receiving == Receiving::Watched) {
+            // It may have left since the kernel told of it.
+            if let Some(socket) = self.sockets.get_mut(id)
+                && let Receiving::Watched(told) = &mut socket.receiving
+            {
+                *told = told.saturating_add(1);
                 return Some(id);
             }
         }
@@ -83,10 +86,18 @@ impl SocketRing {
         None
     }
 
+    /// How often a socket was told of since it is watched; `None` if it is not.
+    pub fn times_told(&mut self, id: SocketId) -> Option<u8> {
+        match self.sockets.get_mut(id)?.receiving {
+            Receiving::Watched(told) => Some(told),
+            _ => None,
+        }
+    }
+
     /// Takes a socket out, if it is in there.
     pub(super) fn unwatch(&mut self, id: SocketId) {
         if let Some(socket) = self.sockets.get_mut(id)
-            && socket.receiving == Receiving::Watched
+            && matches!(socket.receiving, Receiving::Watched(_))
         {
             self.anteroom.leave(&socket.fd);
             socket.receiving = Receiving::No;

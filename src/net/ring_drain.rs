@@ -52,7 +52,7 @@ impl Drop for SocketRing {
 impl SocketRing {
     fn is_drained(&mut self) -> bool {
         let receives = self.sockets.iter_mut().any(|socket| {
-            !matches!(socket.receiving, Receiving::No | Receiving::Watched | Receiving::Starved)
+            !matches!(socket.receiving, Receiving::No | Receiving::Watched(_) | Receiving::Starved)
                 || socket.sending.is_some()
         });
         self.sends_in_flight == 0 && !self.wake_armed && !receives

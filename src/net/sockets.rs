@@ -17,8 +17,8 @@ pub struct SocketId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Receiving {
     No,
-    /// It waits in the anteroom for something to read.
-    Watched,
+    /// It waits in the anteroom for something to read, and was told of so often.
+    Watched(u8),
     Multishot,
     /// The multishot receive was told to end, and has not yet.
     Pausing,

@@ -15,6 +15,7 @@ use super::shard::ShardDriver;
 use super::wrapped::Wrapped;
 use crate::access::Address;
 use crate::broker::{ConnectionId, Home, Incoming, home_of};
+use crate::limits::FIRST_WORDS;
 use crate::net::SocketId;
 use crate::net::layers::{LayerFailure, Layers};
 use crate::net::{proxy, websocket};
@@ -71,10 +72,11 @@ impl ShardDriver {
         }
     }
 
-    /// Receives from a connection that is at home. Who comes with a crowd is read from in the anteroom until it speaks at a quieter time:
-    /// in the ring what the crowd says next would stand before what those say who have stayed.
+    /// Receives from a connection that is at home. Who comes with a crowd is read from in the anteroom for its first words, or until it
+    /// speaks at a quieter time: in the ring what the crowd says next would stand before what those say who have stayed.
     fn settle(&mut self, socket: SocketId) {
-        if self.crowd.is_large() && matches!(self.links.get(socket.slot), Link::Plain(..)) {
+        let is_new = self.ring.times_told(socket).is_none_or(|told| told < FIRST_WORDS);
+        if is_new && self.crowd.is_large() && matches!(self.links.get(socket.slot), Link::Plain(..)) {
             self.watch(socket);
         } else {
             self.ring.receive(socket);
