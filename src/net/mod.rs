@@ -20,6 +20,7 @@ mod ring_drain;
 mod ring_in_flight;
 mod ring_notice;
 mod ring_pause;
+mod ring_shortage;
 mod ring_wake;
 mod send_parts;
 mod sockets;

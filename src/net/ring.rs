@@ -9,7 +9,7 @@
 //! - *Memory that is freed while the kernel uses it.* The bytes of a send live in a box that the slot owns until the
 //!   completion; receive buffers belong to the ring. `Drop` waits for all operations, or leaks the memory.
 //! - *A full submission queue.* Entries go to a backlog and follow with the next system call, in order.
-//! - *No receive buffer.* The receive ends with ENOBUFS and is armed again when a buffer was recycled.
+//! - *No receive buffer.* The receive ends with ENOBUFS, and the socket takes turns with others (`ring_shortage`).
 #![allow(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -25,6 +25,7 @@ use super::ring_anteroom::Anteroom;
 use super::ring_buffers::{BUFFER_GROUP, BufferRing, BufferRingConfig, ReceiveBuffer};
 use super::ring_in_flight::InFlight;
 use super::ring_notice::QuietNotice;
+use super::ring_shortage::{SHARES, Shortage};
 use super::ring_wake::WakeHandle;
 use super::send_parts::SendParts;
 use super::sockets::{GENERATION_MASK, Receiving, SocketId, Sockets};
@@ -89,6 +90,8 @@ pub struct SocketRing {
     pub(super) ring: IoUring,
     /// Dropped by hand: not at all if the kernel might still use them.
     pub(super) buffers: ManuallyDrop<BufferRing>,
+    /// The same, for turns.
+    pub(super) shares: ManuallyDrop<BufferRing>,
     pub(super) sockets: ManuallyDrop<Sockets<InFlight>>,
     pub(super) listeners: Vec<Option<OwnedFd>>,
     pub(super) anteroom: Anteroom,
@@ -99,7 +102,7 @@ pub struct SocketRing {
     pub(super) wake_armed: bool,
     pub(super) alarm: Alarm,
     backlog: VecDeque<squeue::Entry>,
-    pub(super) starved: Vec<SocketId>,
+    pub(super) shortage: Shortage,
     pub(super) spare: Vec<InFlight>,
     pub(super) sends_in_flight: usize,
     /// Those of them that end in the system call that submits them.
@@ -113,6 +116,8 @@ pub struct SocketRing {
 pub(super) enum Operation {
     Accept,
     Receive,
+    /// A receive of a share, while buffers are short.
+    Share,
     Send,
     /// MSG_RING as it arrives at its target.
     Message,
@@ -140,9 +145,11 @@ impl SocketRing {
         let wake = WakeHandle::new(&ring, &notice)?;
         ring.submitter().register_eventfd(notice.event_descriptor())?;
         let buffers = BufferRing::register(&ring, buffers)?;
+        let shares = BufferRing::register_shares(&ring, SHARES)?;
         let mut this = Self {
             ring,
             buffers: ManuallyDrop::new(buffers),
+            shares: ManuallyDrop::new(shares),
             sockets: ManuallyDrop::new(Sockets::new()),
             listeners: Vec::new(),
             anteroom: Anteroom::new()?,
@@ -152,7 +159,7 @@ impl SocketRing {
             wake_armed: false,
             alarm: Alarm::new(),
             backlog: VecDeque::new(),
-            starved: Vec::new(),
+            shortage: Shortage::default(),
             spare: Vec::new(),
             sends_in_flight: 0,
             sends_at_once: 0,
@@ -230,19 +237,19 @@ impl SocketRing {
     /// The bytes of a chunk.
     #[inline]
     pub fn received<'a>(&'a self, buffer: &'a ReceiveBuffer) -> &'a [u8] {
-        self.buffers.bytes(buffer)
+        if self.shares.owns(buffer) { self.shares.bytes(buffer) } else { self.buffers.bytes(buffer) }
     }
 
     /// The bytes of a chunk, to be changed in place.
     #[inline]
     pub fn received_mut<'a>(&'a mut self, buffer: &'a mut ReceiveBuffer) -> &'a mut [u8] {
-        self.buffers.bytes_mut(buffer)
+        if self.shares.owns(buffer) { self.shares.bytes_mut(buffer) } else { self.buffers.bytes_mut(buffer) }
     }
 
     /// Gives a chunk's buffer back to the kernel.
     #[inline]
     pub fn recycle(&mut self, buffer: ReceiveBuffer) {
-        self.buffers.recycle(buffer);
+        if self.shares.owns(&buffer) { self.shares.recycle(buffer) } else { self.buffers.recycle(buffer) }
     }
 
     /// Sends `parts`, which must not be empty, on a socket that sends nothing at the moment.
@@ -350,30 +357,11 @@ impl SocketRing {
         assert!(socket.receiving == Receiving::No, "one receive at a time on each socket");
         if available == 0 {
             // It would fail at once if there is data, and cost a completion.
-            socket.receiving = Receiving::Starved;
-            self.starved.push(id);
-            return;
+            return self.starve(id, true);
         }
         socket.receiving = Receiving::Multishot;
         let entry = opcode::RecvMulti::new(types::Fd(socket.fd.as_raw_fd()), BUFFER_GROUP).build();
         self.push(entry.user_data(user_data(Operation::Receive, id.slot, id.generation)));
-    }
-
-    /// Arms as many starved receives as there are buffers; whether more could be armed at once.
-    pub(super) fn arm_starved(&mut self) -> bool {
-        if self.starved.is_empty() {
-            return false;
-        }
-        let count = self.starved.len().min(usize::from(self.buffers.available()));
-        let fed: Vec<SocketId> = self.starved.drain(..count).collect();
-        for id in fed {
-            let Some(socket) = self.sockets.get_mut(id) else { continue };
-            if socket.receiving == Receiving::Starved {
-                socket.receiving = Receiving::No;
-                self.arm_receive(id);
-            }
-        }
-        !self.starved.is_empty() && self.buffers.available() > 0
     }
 
     pub(super) fn push(&mut self, entry: squeue::Entry) {

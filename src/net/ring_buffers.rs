@@ -17,8 +17,9 @@ use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use io_uring::IoUring;
 use io_uring::types::{self, BufRingEntry};
 
-/// The group's name in our ring; there is only one.
+/// Names of the groups: what multishot receives take, and what shares take while buffers are short.
 pub(super) const BUFFER_GROUP: u16 = 0;
+pub(super) const SHARE_GROUP: u16 = 1;
 
 /// The kernel's bound on buffers in one group.
 const BUFFERS_MAX: u16 = 32_768;
@@ -106,19 +107,29 @@ impl BufferRing {
         }
     }
 
-    /// Allocates the buffers, registers the ring and fills it with all of them.
+    /// Allocates the buffers of [`BUFFER_GROUP`], registers their ring and fills it with all of them.
     pub fn register(ring: &IoUring, config: BufferRingConfig) -> io::Result<Self> {
         if !config.is_valid() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        match Self::register_with(ring, config.joined(), types::IOU_PBUF_RING_INC as u16) {
+        let joined = Self::register_with(ring, BUFFER_GROUP, config.joined(), types::IOU_PBUF_RING_INC as u16);
+        let mut this = match joined {
             // Before Linux 6.12 the flag is not known.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Self::register_with(ring, config, 0),
-            registered => registered,
-        }
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                Self::register_with(ring, BUFFER_GROUP, config, 0)?
+            }
+            registered => registered?,
+        };
+        this.touch();
+        Ok(this)
     }
 
-    fn register_with(ring: &IoUring, config: BufferRingConfig, flags: u16) -> io::Result<Self> {
+    /// The same for [`SHARE_GROUP`]. Each chunk takes a whole buffer, and none has memory before it is used.
+    pub fn register_shares(ring: &IoUring, config: BufferRingConfig) -> io::Result<Self> {
+        Self::register_with(ring, SHARE_GROUP, config, 0)
+    }
+
+    fn register_with(ring: &IoUring, group: u16, config: BufferRingConfig, flags: u16) -> io::Result<Self> {
         static IDENTITIES: AtomicU32 = AtomicU32::new(0);
         let mut this = Self {
             entries: allocate(entries_layout(config)).cast(),
@@ -132,8 +143,7 @@ impl BufferRing {
         let entries = this.entries.as_ptr() as u64;
         // SAFETY: `entries` is page aligned, has room for `count` entries, and is freed only in `drop`, before which
         // the owner must have called `unregister` or be sure that the kernel no longer uses it (see `SocketRing::drop`).
-        unsafe { ring.submitter().register_buf_ring_with_flags(entries, config.count, BUFFER_GROUP, flags)? };
-        this.touch();
+        unsafe { ring.submitter().register_buf_ring_with_flags(entries, config.count, group, flags)? };
         for index in 0..config.count {
             this.provide(index);
         }
@@ -191,6 +201,12 @@ impl BufferRing {
             *used = Use::default();
             self.provide(buffer.index);
         }
+    }
+
+    /// Whether a chunk is of this ring.
+    #[inline]
+    pub fn owns(&self, buffer: &ReceiveBuffer) -> bool {
+        buffer.owner == self.identity
     }
 
     /// Buffers that the kernel has.

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use io_uring::cqueue;
 
 use super::ring::{Completion, Operation, SocketRing, from_user_data, user_data};
-use super::ring_buffers::ReceiveBuffer;
+use super::ring_buffers::{BufferRing, ReceiveBuffer};
 use super::sockets::{Receiving, SocketId};
 
 /// Finished sends that are kept for the next ones.
@@ -17,13 +17,19 @@ impl SocketRing {
     pub(super) fn translate(&mut self, entry: &cqueue::Entry) -> Option<Completion> {
         let (operation, slot, generation) = from_user_data(entry.user_data());
         if operation == Operation::Receive as u8 {
-            self.translate_receive(SocketId { slot, generation }, entry)
+            // SAFETY: the kernel names each chunk once, chunks of one buffer in their order, and each completion is read once.
+            let buffer = unsafe { taken(&mut self.buffers, entry) };
+            self.translate_receive(SocketId { slot, generation }, entry, buffer)
         } else if operation == Operation::Send as u8 {
             self.translate_send(SocketId { slot, generation }, entry.result())
         } else if operation == Operation::Message as u8 {
             Some(Completion::Woken)
         } else if operation == Operation::Accept as u8 {
             self.translate_accept(slot as usize, entry)
+        } else if operation == Operation::Share as u8 {
+            // SAFETY: as above.
+            let buffer = unsafe { taken(&mut self.shares, entry) };
+            self.translate_receive(SocketId { slot, generation }, entry, buffer)
         } else if operation == Operation::MessageFailed as u8 {
             Some(Completion::WakeFailed { ring: slot })
         } else if operation == Operation::WakeRead as u8 {
@@ -44,11 +50,13 @@ impl SocketRing {
     }
 
     #[inline]
-    fn translate_receive(&mut self, id: SocketId, entry: &cqueue::Entry) -> Option<Completion> {
+    fn translate_receive(
+        &mut self,
+        id: SocketId,
+        entry: &cqueue::Entry,
+        buffer: Option<ReceiveBuffer>,
+    ) -> Option<Completion> {
         let (result, flags) = (entry.result(), entry.flags());
-        let buffer = cqueue::buffer_select(flags)
-            // SAFETY: the kernel names each chunk once, chunks of one buffer in their order, and each completion is read once.
-            .map(|index| unsafe { self.buffers.take(index, result.max(0) as u32, cqueue::buffer_more(flags)) });
         let Some(socket) = self.sockets.get_mut(id) else {
             debug_assert!(false, "a slot lives until its receive has ended");
             return None;
@@ -65,8 +73,14 @@ impl SocketRing {
         }
         match (result, buffer) {
             (1.., Some(buffer)) => {
-                if ended && receiving != Receiving::Pausing {
-                    self.arm_receive(id);
+                let has_more = cqueue::sock_nonempty(flags);
+                match receiving {
+                    Receiving::Multishot if has_more && !ended => self.cap(id),
+                    Receiving::Share if has_more => self.starve(id, true),
+                    Receiving::Capped if ended => self.starve(id, true),
+                    Receiving::Pausing => {}
+                    _ if ended => self.arm_receive(id),
+                    _ => {}
                 }
                 Some(Completion::Received { socket: id, buffer })
             }
@@ -80,9 +94,13 @@ impl SocketRing {
                         self.arm_receive(id);
                         None
                     }
+                    libc::ECANCELED if receiving == Receiving::Capped => {
+                        self.starve(id, true);
+                        None
+                    }
                     libc::ENOBUFS => {
                         self.counters.buffers_exhausted += 1;
-                        self.starve(id);
+                        self.starve(id, receiving != Receiving::Share);
                         None
                     }
                     libc::EINTR | libc::EAGAIN => {
@@ -95,16 +113,9 @@ impl SocketRing {
         }
     }
 
-    fn starve(&mut self, id: SocketId) {
-        if let Some(socket) = self.sockets.get_mut(id) {
-            socket.receiving = Receiving::Starved;
-            self.starved.push(id);
-        }
-    }
-
     fn recycle_unread(&mut self, buffer: Option<ReceiveBuffer>) {
         if let Some(buffer) = buffer {
-            self.buffers.recycle(buffer);
+            self.recycle(buffer);
         }
     }
 
@@ -139,4 +150,16 @@ impl SocketRing {
             Some(Completion::SendFailed { socket: id, parts })
         }
     }
+}
+
+/// The chunk that a receive's completion names.
+///
+/// # Safety
+///
+/// As [`BufferRing::take`].
+#[inline]
+unsafe fn taken(buffers: &mut BufferRing, entry: &cqueue::Entry) -> Option<ReceiveBuffer> {
+    let index = cqueue::buffer_select(entry.flags())?;
+    // SAFETY: the caller's promise.
+    Some(unsafe { buffers.take(index, entry.result().max(0) as u32, cqueue::buffer_more(entry.flags())) })
 }

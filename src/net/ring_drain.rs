@@ -7,7 +7,7 @@ use std::time::Duration;
 use io_uring::types;
 
 use super::ring::SocketRing;
-use super::ring_buffers::BUFFER_GROUP;
+use super::ring_buffers::{BUFFER_GROUP, SHARE_GROUP};
 use super::sockets::Receiving;
 
 /// Waits for cancelled operations, each of `WAIT`; an operation on a socket ends at once when it is cancelled.
@@ -34,7 +34,9 @@ impl Drop for SocketRing {
             let _ = self.enter(1, Some(WAIT));
         }
         let _ = self.enter(0, None);
-        let unregistered = self.ring.submitter().unregister_buf_ring(BUFFER_GROUP).is_ok();
+        let groups = [BUFFER_GROUP, SHARE_GROUP];
+        let unregistered =
+            groups.map(|group| self.ring.submitter().unregister_buf_ring(group)).iter().all(Result::is_ok);
         if !self.is_drained() || !unregistered {
             return;
         }
@@ -43,6 +45,7 @@ impl Drop for SocketRing {
         unsafe {
             ManuallyDrop::drop(&mut self.sockets);
             ManuallyDrop::drop(&mut self.buffers);
+            ManuallyDrop::drop(&mut self.shares);
             ManuallyDrop::drop(&mut self.wake_value);
             ManuallyDrop::drop(&mut self.alarm.timespec);
         }

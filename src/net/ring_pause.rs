@@ -25,14 +25,23 @@ impl SocketRing {
         match socket.receiving {
             Receiving::Multishot if !socket.closing => {
                 socket.receiving = Receiving::Pausing;
-                let entry = opcode::AsyncCancel::new(user_data(Operation::Receive, id.slot, id.generation)).build();
-                let quiet = user_data(Operation::Quiet, id.slot, id.generation);
-                self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(quiet));
+                self.cancel_receive(id, Operation::Receive);
             }
-            Receiving::Resuming => socket.receiving = Receiving::Pausing,
+            Receiving::Share if !socket.closing => {
+                socket.receiving = Receiving::Pausing;
+                self.cancel_receive(id, Operation::Share);
+            }
+            Receiving::Resuming | Receiving::Capped => socket.receiving = Receiving::Pausing,
             // Its place in the list of those that wait for a buffer means nothing then.
             Receiving::Starved => socket.receiving = Receiving::No,
             _ => {}
         }
+    }
+
+    /// Tells a receive to end; it still has a completion.
+    pub(super) fn cancel_receive(&mut self, id: SocketId, operation: Operation) {
+        let entry = opcode::AsyncCancel::new(user_data(operation, id.slot, id.generation)).build();
+        let quiet = user_data(Operation::Quiet, id.slot, id.generation);
+        self.push(entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(quiet));
     }
 }

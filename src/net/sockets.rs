@@ -20,11 +20,15 @@ pub(super) enum Receiving {
     /// It waits in the anteroom for something to read, and was told of so often.
     Watched(u8),
     Multishot,
-    /// The multishot receive was told to end, and has not yet.
+    /// A single receive of a share, because buffers are short.
+    Share,
+    /// The multishot receive was told to end, and then it receives by shares, too.
+    Capped,
+    /// The receive was told to end, and has not yet.
     Pausing,
     /// The same, and another is to begin when it has.
     Resuming,
-    /// The kernel had no buffer; to be armed again when there is one.
+    /// The kernel had no buffer, or it had its share of them; to receive again when it is its turn.
     Starved,
 }
 

@@ -261,7 +261,7 @@ fn who_waits_for_a_buffer_may_be_paused() {
 #[test]
 fn pauses_at_random_under_traffic_change_no_byte() {
     const CLIENTS: usize = 12;
-    const BYTES: usize = 400_000;
+    const BYTES: usize = 2_500_000;
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
     println!("seed {seed}");
     let mut state = seed | 1;

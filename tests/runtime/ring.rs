@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::LazyLock;
+use std::sync::{Arc, Barrier, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -279,6 +279,51 @@ fn watched_sockets_are_told_of_until_they_are_read_or_receive_or_leave() {
     drop(clients.remove(sockets.iter().position(|&socket| socket == first).unwrap()));
     assert_eq!(ring.next_readable(), Some(first));
     assert_eq!(ring.read(first, &mut [0; 8]).unwrap(), 0);
+}
+
+/// Each sends as fast as it can, more than all buffers hold.
+#[test]
+fn who_sends_as_fast_as_it_can_takes_turns_with_others() {
+    const CLIENTS: usize = 6;
+    const BYTES: usize = 2 << 20;
+    let (mut ring, address) = ring(8, 4096);
+    let (go, mut clients) = (Arc::new(Barrier::new(CLIENTS + 1)), Vec::new());
+    let mut received = HashMap::new();
+    for _ in 0..CLIENTS {
+        let mut client = TcpStream::connect(address).unwrap();
+        received.insert(accept(&mut ring), 0);
+        let go = go.clone();
+        clients.push(thread::spawn(move || {
+            // What fits into the buffers of both sockets is there when the first is read.
+            client.set_nonblocking(true).unwrap();
+            let sent = client.write(&vec![7; BYTES]).unwrap();
+            client.set_nonblocking(false).unwrap();
+            go.wait();
+            client.write_all(&vec![7; BYTES - sent]).unwrap();
+            client
+        }));
+    }
+    go.wait();
+    for &socket in received.keys() {
+        ring.receive(socket);
+    }
+    let first = loop {
+        let Completion::Received { socket, buffer } = next(&mut ring) else { panic!("nothing received") };
+        let bytes = received.get_mut(&socket).unwrap();
+        *bytes += buffer.len();
+        ring.recycle(buffer);
+        if *bytes == BYTES {
+            break socket;
+        }
+    };
+    let least = received.values().min().unwrap();
+    assert!(*least >= BYTES / 2, "when {first:?} is through: {received:?}");
+    while received.values().any(|&bytes| bytes < BYTES) {
+        let Completion::Received { socket, buffer } = next(&mut ring) else { panic!("nothing received") };
+        *received.get_mut(&socket).unwrap() += buffer.len();
+        ring.recycle(buffer);
+    }
+    clients.into_iter().for_each(|client| drop(client.join().unwrap()));
 }
 
 #[test]
