@@ -8,7 +8,7 @@ version=3.8.0
 deb=$(command -v cargo-deb || true)
 if [ -z "$deb" ]; then
     deb=target/tools/bin/cargo-deb
-    if [ "$("$deb" --version 2> /dev/null)" != "$version" ]; then
+    if [[ "$("$deb" --version 2> /dev/null)" != *"$version" ]]; then
         cargo install --quiet --locked --version "$version" --root target/tools cargo-deb
     fi
 fi

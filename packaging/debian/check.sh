@@ -39,6 +39,8 @@ else
     # What the binary was linked with here is what it needs there.
     debootstrap --variant=minbase "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root" > /dev/null
 fi
+# mktemp lets nobody else in, and the package's user must see its root.
+chmod 0755 "$root"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 mount -t proc proc "$root/proc"
 # Nothing is started at installation, as in an image.
@@ -76,8 +78,8 @@ for _ in $(seq 300); do
     sleep 0.1
 done
 cat "$root/tmp/log"
-chroot "$root" mosquitto_pub -p "$port" -t house/kitchen -m 21.5 -q 1 -r
-received=$(chroot "$root" mosquitto_sub -p "$port" -t 'house/#' -v -C 1 -W 10)
+chroot "$root" mosquitto_pub -h 127.0.0.1 -p "$port" -t house/kitchen -m 21.5 -q 1 -r
+received=$(chroot "$root" mosquitto_sub -h 127.0.0.1 -p "$port" -t 'house/#' -v -C 1 -W 10)
 [ "$received" = "house/kitchen 21.5" ] || { echo "received: $received"; exit 1; }
 echo "received: $received"
 kill -TERM "$broker"

@@ -6,7 +6,7 @@
 //! receive one share each, in turn, until their sockets are empty.
 //!
 //! Shares have buffers of their own, one chunk in each: where a chunk begins in a buffer that the kernel fills chunk by chunk follows from the
-//! order of completions, and that of a single receive may be told after those of a multishot receive that came later (until Linux 6.16).
+//! order of completions, and that of a single receive may be told after those of a multishot receive that came later, on older kernels.
 
 use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
