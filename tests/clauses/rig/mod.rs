@@ -12,6 +12,7 @@ mod reply;
 mod request;
 mod shards;
 mod wire;
+mod world;
 
 pub use client::Client;
 pub use hostile::*;
