@@ -39,6 +39,9 @@ fn figures_are_where_comparisons_look_for_them() {
                 "/established/quiet/p99_us",
                 "/established/storm/p99_us",
                 "/established/p99_us",
+                "/established/between_sockets/quiet/p99_us",
+                "/established/between_sockets/storm/p99_us",
+                "/established/between_sockets_p99_ratio",
                 "/storm/seconds_until_all_in",
                 "/connects_per_second",
             ],
@@ -161,6 +164,20 @@ fn connects_that_are_refused_or_undone_are_found() {
     let (passed, output) = run_without_result(&format!("{PERSISTENT} --patience 1"), Fault::ForgetSession, "-client-3");
     assert!(!passed);
     assert!(stderr(&output).contains("Session Present"), "{output:?}");
+}
+
+#[test]
+fn what_lies_between_the_sockets_is_a_part_of_each_latency() {
+    let (_, result) = run(STORM, Fault::None, "");
+    let established = &result["established"];
+    for phase in ["quiet", "storm", "after"] {
+        let (whole, part) = (&established[phase], &established["between_sockets"][phase]);
+        assert_eq!(whole["count"], part["count"], "{result}");
+        for point in ["mean_us", "p50_us", "p99_us", "max_us"] {
+            let (whole, part) = (whole[point].as_f64().unwrap(), part[point].as_f64().unwrap());
+            assert!(0.0 < part && part < whole, "{phase} {point}: {result}");
+        }
+    }
 }
 
 #[test]

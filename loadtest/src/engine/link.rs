@@ -1,9 +1,11 @@
 //! One connection: its socket, the layers of its transport, the start of a packet whose end has not come, and bytes the
 //! socket had no room for.
 
+use super::stamps::Stamps;
 use super::transport::{HEADROOM, Handshake, Layers};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 /// A non-blocking connection.
 #[derive(Debug)]
@@ -11,6 +13,8 @@ pub struct Link {
     socket: TcpStream,
     /// Nothing for plain TCP.
     layers: Option<Box<Layers>>,
+    /// Only where somebody asks when bytes had arrived.
+    stamps: Option<Box<Stamps>>,
     /// The start of a packet that has not arrived completely; usually empty and without an allocation.
     partial: Vec<u8>,
     /// Bytes that the socket did not take, from `unsent_start` on; usually empty and without an allocation.
@@ -29,11 +33,30 @@ const READ_BYTES_MIN: usize = 64 * 1_024;
 
 impl Link {
     pub fn new(socket: TcpStream, layers: Option<Box<Layers>>) -> Self {
-        Self { socket, layers, partial: Vec::new(), unsent: Vec::new(), unsent_start: 0, receive_maximum: u16::MAX }
+        Self {
+            socket,
+            layers,
+            stamps: None,
+            partial: Vec::new(),
+            unsent: Vec::new(),
+            unsent_start: 0,
+            receive_maximum: u16::MAX,
+        }
     }
 
     pub fn socket(&self) -> &TcpStream {
         &self.socket
+    }
+
+    /// Has the kernel say from now on when bytes had arrived.
+    pub fn stamp_arrivals(&mut self) -> io::Result<()> {
+        self.stamps = Some(Box::new(Stamps::switch_on(&self.socket)?));
+        Ok(())
+    }
+
+    /// How long what was received last had waited in the socket, where arrivals are stamped.
+    pub fn waited(&self) -> Option<Duration> {
+        self.stamps.as_ref().map(|stamps| stamps.waited())
     }
 
     /// Reads once, as [`Link::receive_at_most`] without a limit.
@@ -50,7 +73,12 @@ impl Link {
         }
         let start = kept + if self.layers.is_some() { HEADROOM } else { 0 };
         let end = input.len().min(start.saturating_add(limit));
-        match (&self.socket).read(&mut input[start..end]) {
+        let free = &mut input[start..end];
+        let read = match &mut self.stamps {
+            Some(stamps) => stamps.read(&self.socket, free),
+            None => (&self.socket).read(free),
+        };
+        match read {
             Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the broker closed the connection")),
             Ok(length) => {
                 let filled = match &mut self.layers {

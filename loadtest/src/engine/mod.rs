@@ -13,6 +13,7 @@ pub mod poller;
 pub mod publisher;
 pub mod requests;
 mod source;
+mod stamps;
 pub mod stream;
 pub mod transport;
 pub mod worker;

@@ -21,6 +21,9 @@ pub struct Stream {
     /// Copies to come of each message from `tracked_start` on; unused while each message has one copy.
     remaining: VecDeque<u32>,
     tracked_start: u64,
+    /// When the messages from `written_start` on were written to the socket; empty where nobody asks.
+    written_ns: VecDeque<u64>,
+    written_start: u64,
 }
 
 impl Stream {
@@ -43,6 +46,8 @@ impl Stream {
             sent: 0,
             remaining: VecDeque::new(),
             tracked_start: 0,
+            written_ns: VecDeque::new(),
+            written_start: 0,
         }
     }
 
@@ -54,6 +59,20 @@ impl Stream {
             self.remaining.push_back(self.copies);
         }
         sequence
+    }
+
+    /// Notes when the message that was sent last goes to the socket.
+    pub fn note_written(&mut self, now_ns: u64) {
+        self.written_ns.push_back(now_ns);
+    }
+
+    /// When a message went to the socket, if that was noted; told once, and not of those before it any more.
+    pub fn take_written_ns(&mut self, sequence: u64) -> Option<u64> {
+        let index = usize::try_from(sequence.checked_sub(self.written_start)?).ok()?;
+        let written_ns = *self.written_ns.get(index)?;
+        self.written_ns.drain(..=index);
+        self.written_start = sequence + 1;
+        Some(written_ns)
     }
 
     /// Whether anybody receives its messages.
@@ -102,6 +121,20 @@ mod tests {
         assert!(!stream.settle(0));
         assert!(stream.settle(0));
         assert!(stream.remaining.is_empty());
+    }
+
+    #[test]
+    fn the_time_of_writing_is_told_once_and_survives_a_loss() {
+        let mut stream = stream(1);
+        (1..=4).for_each(|time| {
+            stream.send();
+            stream.note_written(time * 10);
+        });
+        assert_eq!(stream.take_written_ns(0), Some(10));
+        assert_eq!(stream.take_written_ns(0), None);
+        assert_eq!(stream.take_written_ns(2), Some(30));
+        assert_eq!(stream.take_written_ns(1), None);
+        assert_eq!((stream.take_written_ns(3), stream.take_written_ns(4)), (Some(40), None));
     }
 
     #[test]

@@ -48,7 +48,8 @@ pub fn run(args: &StormArgs) -> anyhow::Result<bool> {
     let progress = Progress::with_slices();
     let timeline = Timeline::begin(args.warmup, f64::INFINITY, args.target.patience);
     let measured_from = SystemTime::now() + timeline.rest(timeline.measure_from_ns);
-    let worker = steady::worker(&groups, links, &args.target, args.rate, PHASES, timeline, &progress)?;
+    let mut worker = steady::worker(&groups, links, &args.target, args.rate, PHASES, timeline, &progress)?;
+    worker.look_between_sockets()?;
     let (storm, slices, outcome) = thread::scope(|scope| {
         let handle = scope.spawn(|| worker.run());
         let fleet = &mut fleet;

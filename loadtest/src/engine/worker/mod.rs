@@ -165,11 +165,14 @@ pub struct Outcome {
 pub struct Part {
     pub latencies: Latencies,
     pub send_delays: Latencies,
+    /// From when a message was written to its publisher's socket to when it had arrived at its receiver's, as the kernel says: what
+    /// the generator waits for a CPU is not in it. Empty unless [`Worker::look_between_sockets`] was asked for.
+    pub between_sockets: Latencies,
 }
 
 impl Part {
     fn new() -> Self {
-        Self { latencies: Latencies::new(), send_delays: Latencies::new() }
+        Self { latencies: Latencies::new(), send_delays: Latencies::new(), between_sockets: Latencies::new() }
     }
 }
 
@@ -178,6 +181,7 @@ pub struct Worker<'a> {
     traffic: Traffic,
     timeline: Timeline,
     progress: &'a Progress,
+    looks_between_sockets: bool,
     poller: Poller,
     connections: Vec<Connection>,
     publishers: Vec<Publisher>,
@@ -249,6 +253,7 @@ impl<'a> Worker<'a> {
             traffic,
             timeline,
             progress,
+            looks_between_sockets: false,
             poller: Poller::new()?,
             connections: Vec::with_capacity(links.len()),
             publishers: Vec::new(),
@@ -284,6 +289,13 @@ impl<'a> Worker<'a> {
             worker.add_schedule(0..worker.publishers.len(), rate);
         }
         Ok(worker)
+    }
+
+    /// Has the parts also tell what of their latencies lies between the sockets. Each stream must have one receiver.
+    pub fn look_between_sockets(&mut self) -> io::Result<()> {
+        self.looks_between_sockets = true;
+        let receivers = self.connections.iter_mut().filter(|connection| matches!(connection.role, Role::Subscriber(_)));
+        receivers.map(|connection| &mut connection.link).try_for_each(Link::stamp_arrivals)
     }
 
     /// Runs until everything was sent and has arrived, or nothing arrives any more, and says goodbye.

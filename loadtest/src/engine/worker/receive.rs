@@ -1,10 +1,17 @@
 //! What comes in: packets are acknowledged, and messages judged.
 
-use super::{Counts, Role, Worker};
+use super::{Connection, Counts, Role, Worker};
 use crate::ledger::Arrival;
 use crate::message;
 use crate::mqtt::encode;
 use crate::mqtt::scan::{Packet, Publish, scan};
+
+/// When bytes were read, on the run's clock, and how long they had waited for that in the socket, if the kernel says so.
+#[derive(Clone, Copy)]
+struct Arrived {
+    now_ns: u64,
+    waited_ns: Option<u64>,
+}
 
 impl Worker<'_> {
     /// Reads a connection once and handles each complete packet.
@@ -22,14 +29,16 @@ impl Worker<'_> {
     fn handle_input(&mut self, key: usize, input: &[u8]) {
         let now_ns = self.timeline.clock.now_ns();
         self.last_arrival_ns = now_ns;
-        let role = self.connections[key].role;
+        let Connection { ref link, role, .. } = self.connections[key];
+        let waited_ns = link.waited().map(|waited| waited.as_nanos() as u64);
+        let arrival = Arrived { now_ns, waited_ns };
         let mut consumed = 0;
         loop {
             match scan(self.traffic.version, &input[consumed..]) {
                 Ok(Some((packet, length))) => {
                     consumed += length;
                     match role {
-                        Role::Subscriber(subscriber) => self.handle_at_subscriber(subscriber, packet, now_ns),
+                        Role::Subscriber(subscriber) => self.handle_at_subscriber(subscriber, packet, arrival),
                         Role::Publisher(publisher) => self.handle_at_publisher(publisher, packet, now_ns),
                     }
                 }
@@ -50,7 +59,7 @@ impl Worker<'_> {
         }
     }
 
-    fn handle_at_subscriber(&mut self, subscriber: usize, packet: Packet<'_>, now_ns: u64) {
+    fn handle_at_subscriber(&mut self, subscriber: usize, packet: Packet<'_>, arrival: Arrived) {
         match packet {
             Packet::Publish(publish) => {
                 match publish.qos {
@@ -58,7 +67,7 @@ impl Worker<'_> {
                     2 => encode::pub_rec(&mut self.output, publish.packet_id),
                     _ => {}
                 }
-                self.arrived(subscriber, &publish, now_ns);
+                self.arrived(subscriber, &publish, arrival);
             }
             Packet::PubRel { packet_id } => encode::pub_comp(&mut self.output, packet_id),
             other => self.unexpected(&other),
@@ -108,7 +117,7 @@ impl Worker<'_> {
     }
 
     /// Judges a message that came to a subscriber.
-    fn arrived(&mut self, subscriber: usize, publish: &Publish<'_>, now_ns: u64) {
+    fn arrived(&mut self, subscriber: usize, publish: &Publish<'_>, arrived: Arrived) {
         let Some(header) = message::read(publish.payload, self.traffic.run) else {
             self.outcome.faults.corrupted += 1;
             return;
@@ -160,14 +169,19 @@ impl Worker<'_> {
             }
         };
         let publisher = stream.publisher;
+        let written_ns = stream.take_written_ns(header.sequence);
         let is_counted = self.traffic.counts == Counts::Arrivals;
         self.delivered += u64::from(is_counted);
         if is_counted && header.sent_ns >= self.timeline.measure_from_ns {
-            let latency_ns = now_ns.saturating_sub(header.sent_ns);
+            let latency_ns = arrived.now_ns.saturating_sub(header.sent_ns);
             self.outcome.latencies.record(latency_ns);
             if !self.outcome.parts.is_empty() {
                 let part = self.part(index, header.sent_ns);
-                self.outcome.parts[part].latencies.record(latency_ns);
+                let part = &mut self.outcome.parts[part];
+                part.latencies.record(latency_ns);
+                if let (Some(waited_ns), Some(written_ns)) = (arrived.waited_ns, written_ns) {
+                    part.between_sockets.record(arrived.now_ns.saturating_sub(waited_ns).saturating_sub(written_ns));
+                }
             }
         }
         if settled > 0 {

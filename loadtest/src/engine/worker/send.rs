@@ -66,7 +66,7 @@ impl Worker<'_> {
             let now_ns = self.timeline.clock.now_ns();
             while self.output.len() < OUTPUT_BYTES_MAX {
                 let Some(sent_ns) = self.take_send_time(publisher_index, now_ns) else { break };
-                self.encode(publisher_index, sent_ns);
+                self.encode(publisher_index, sent_ns, now_ns);
             }
             let is_all = self.output.len() < OUTPUT_BYTES_MAX;
             if !self.output.is_empty() {
@@ -107,7 +107,7 @@ impl Worker<'_> {
         }
     }
 
-    fn encode(&mut self, publisher_index: usize, sent_ns: u64) {
+    fn encode(&mut self, publisher_index: usize, sent_ns: u64, now_ns: u64) {
         let publisher = &mut self.publishers[publisher_index];
         let stream_index = publisher.take_stream();
         let stream = &mut self.streams[stream_index];
@@ -117,6 +117,9 @@ impl Worker<'_> {
         self.in_flight += u64::from(is_awaited) + u64::from(stream.message.qos > 0);
         self.published += 1;
         let sequence = stream.send();
+        if self.looks_between_sockets {
+            stream.note_written(now_ns);
+        }
         stream.template.append(&mut self.output, packet_id);
         let header = Header { run: self.traffic.run, stream: stream_index as u32, sequence, sent_ns };
         self.payloads.append(&mut self.output, &header, stream.message.payload_bytes);

@@ -2,7 +2,7 @@
 
 use crate::engine::worker::{Outcome, Part};
 use crate::faults::Faults;
-use crate::measure::latency::Summary;
+use crate::measure::latency::{Latencies, Summary};
 use crate::mqtt::Version;
 use crate::report::time_series::TimePoint;
 use crate::report::{duration, grouped, percentiles};
@@ -29,15 +29,27 @@ pub struct StormReport {
 /// at least half a second.
 #[derive(Debug, serde::Serialize)]
 pub struct Established {
-    pub quiet: Option<Summary>,
-    pub storm: Option<Summary>,
-    pub after: Option<Summary>,
+    #[serde(flatten)]
+    pub latency: Phases,
     /// In the storm.
     pub p99_us: Option<f64>,
     /// In the storm, against the quiet phase.
     pub p99_ratio: Option<f64>,
     /// The generator's own part of the storm's latencies.
     pub storm_send_delay: Option<Summary>,
+    /// From when a message was written to the publisher's socket to when it had arrived at the subscriber's: the same latency
+    /// without what the generator, which the storm keeps busy, waited for a CPU.
+    pub between_sockets: Phases,
+    /// The 99th percentile of that in the storm, against the quiet phase.
+    pub between_sockets_p99_ratio: Option<f64>,
+}
+
+/// The same in each phase.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Phases {
+    pub quiet: Option<Summary>,
+    pub storm: Option<Summary>,
+    pub after: Option<Summary>,
 }
 
 /// The clients that came back.
@@ -60,16 +72,33 @@ pub struct Storm {
 
 impl Established {
     pub fn new(outcome: &Outcome) -> Self {
-        let summary = |phase: usize| outcome.parts[phase].latencies.summary();
-        let (quiet, storm, after) = (summary(0), summary(1), summary(2));
-        let Part { send_delays, .. } = &outcome.parts[1];
+        let latency = Phases::of(outcome, |part| &part.latencies);
+        let between_sockets = Phases::of(outcome, |part| &part.between_sockets);
         Self {
-            quiet,
-            storm,
-            after,
-            p99_us: storm.map(|storm| storm.p99_us),
-            p99_ratio: storm.zip(quiet).map(|(storm, quiet)| storm.p99_us / quiet.p99_us),
-            storm_send_delay: send_delays.summary(),
+            latency,
+            p99_us: latency.storm.map(|storm| storm.p99_us),
+            p99_ratio: latency.p99_ratio(),
+            storm_send_delay: outcome.parts[1].send_delays.summary(),
+            between_sockets,
+            between_sockets_p99_ratio: between_sockets.p99_ratio(),
+        }
+    }
+}
+
+impl Phases {
+    fn of(outcome: &Outcome, which: fn(&Part) -> &Latencies) -> Self {
+        let summary = |phase: usize| which(&outcome.parts[phase]).summary();
+        Self { quiet: summary(0), storm: summary(1), after: summary(2) }
+    }
+
+    /// Storm against quiet.
+    fn p99_ratio(&self) -> Option<f64> {
+        Some(self.storm?.p99_us / self.quiet?.p99_us)
+    }
+
+    fn print(&self) {
+        for (name, summary) in [("quiet", self.quiet), ("storm", self.storm), ("after", self.after)] {
+            println!("    {name:<9} {}", summary.as_ref().map_or("no messages".into(), percentiles));
         }
     }
 }
@@ -97,12 +126,14 @@ impl StormReport {
             println!("              first: {first_failure}");
         }
         println!("  latency of the steady traffic");
-        let phases = [("quiet", established.quiet), ("storm", established.storm), ("after", established.after)];
-        for (name, summary) in phases {
-            println!("    {name:<9} {}", summary.as_ref().map_or("no messages".into(), percentiles));
-        }
+        established.latency.print();
         if let (Some(ratio), Some(delay)) = (established.p99_ratio, &established.storm_send_delay) {
-            println!("  storm/quiet {ratio:.1} (p99); send delay in the storm p99 {}", duration(delay.p99_us));
+            println!("    storm/quiet {ratio:.1} (p99); send delay in the storm p99 {}", duration(delay.p99_us));
+        }
+        println!("  of that between the sockets, without what this program waited for a CPU");
+        established.between_sockets.print();
+        if let Some(ratio) = established.between_sockets_p99_ratio {
+            println!("    storm/quiet {ratio:.1} (p99)");
         }
         println!("  faults      {}", self.faults);
         if let Some(first_fault) = &self.first_fault {
