@@ -1,9 +1,10 @@
 //! Those who come and go, after those who stay: connections that were accepted, their first packets, and connections that have ended.
 //!
 //! When thousands of clients lose their connections at once and all want them back, the kernel tells of them in one breath. A turn
-//! does its other work first and sends what came of it; then it takes in as many of the crowd as a small part of the time allows that
-//! the loop may be late, and one if it is too late already. Another connection is accepted for each that was taken in, and first
-//! packets stay unread in their sockets, so that the rest of the crowd stands in the kernel's queues, in the order in which it came.
+//! does its other work first and sends what came of it; then it takes in one of the crowd. While nobody else sends anything, these are
+//! as many as a small part of the time allows that the loop may be late. Another connection is accepted for each that was taken in,
+//! and first packets stay unread in their sockets, so that the rest of the crowd stands in the kernel's queues, in the order in which
+//! it came.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -13,7 +14,8 @@ use tracing::warn;
 
 use super::mailbox::Handover;
 use super::shard::ShardDriver;
-use crate::limits::{ACCEPTS_ARMED, CROWD_SHARE};
+use crate::broker::Millis;
+use crate::limits::{ACCEPTS_ARMED, CROWD_SHARE, OTHERS_ARE_QUIET_MS};
 use crate::net::SocketId;
 
 #[derive(Debug, Default)]
@@ -27,6 +29,10 @@ pub struct Crowd {
     speaks: bool,
     /// Heard or handed over since there was last nobody to take in.
     met: usize,
+    /// Who speaks goes before who comes or goes, this time.
+    hears: bool,
+    /// When something came from one who has stayed.
+    others_spoke: Option<Millis>,
 }
 
 #[derive(Debug)]
@@ -52,6 +58,11 @@ impl Crowd {
 
     pub fn arrive(&mut self, handover: Box<Handover>) {
         self.waiting.push_back(Member::HandedOver(handover));
+    }
+
+    /// One who has stayed sends something.
+    pub fn others_speak(&mut self, now: Millis) {
+        self.others_spoke = Some(now);
     }
 
     /// Whether it is more than the few who come at once on any day.
@@ -82,7 +93,7 @@ impl ShardDriver {
             return false;
         }
         let until = self.common.loop_lag_max.map(|most| self.share(most) + self.common.clock.elapsed());
-        while self.take_in() | self.hear() {
+        while self.meet_one() {
             if until.is_some_and(|until| self.common.clock.elapsed() >= until) {
                 break;
             }
@@ -92,6 +103,12 @@ impl ShardDriver {
         }
         self.note_slowness();
         true
+    }
+
+    /// Takes in one of those who come or go or hears one who speaks, in turn: neither can keep the other waiting.
+    fn meet_one(&mut self) -> bool {
+        self.crowd.hears = !self.crowd.hears;
+        if self.crowd.hears { self.hear() || self.take_in() } else { self.take_in() || self.hear() }
     }
 
     fn take_in(&mut self) -> bool {
@@ -133,7 +150,8 @@ impl ShardDriver {
     /// those who stay: it makes 20 completions in a call, and those of 10,000 connections that end stand before it.
     fn share(&mut self, most: Duration) -> Duration {
         let is_late = self.sampling.lag_ns() > most.as_nanos() as u64;
-        if is_late || self.ring.expects_completions() { Duration::ZERO } else { most / CROWD_SHARE }
+        let others_speak = self.crowd.others_spoke.is_some_and(|at| self.now < at + OTHERS_ARE_QUIET_MS);
+        if is_late || others_speak || self.ring.expects_completions() { Duration::ZERO } else { most / CROWD_SHARE }
     }
 
     /// Tells when there was no time for those who were accepted.

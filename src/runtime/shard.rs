@@ -334,7 +334,10 @@ impl ShardDriver {
             match completion {
                 Completion::Received { socket, buffer } if hold => self.held.push_back(Held::Received(socket, buffer)),
                 Completion::Ended { socket } if hold => self.held.push_back(Held::Ended(socket)),
-                Completion::Received { socket, buffer } => self.handle_received(socket, buffer),
+                Completion::Received { socket, buffer } => {
+                    self.crowd.others_speak(self.now);
+                    self.handle_received(socket, buffer);
+                }
                 Completion::Readable => self.crowd.speak(),
                 Completion::Ended { socket } => self.crowd.go(socket),
                 Completion::Sent { socket, parts } => self.handle_sent(socket, parts),
@@ -381,6 +384,7 @@ impl ShardDriver {
             worked = true;
             match mail {
                 Mail::Peer { from, messages, weight } => {
+                    self.crowd.others_speak(self.now);
                     budget = budget.saturating_sub(messages.len());
                     for message in messages {
                         self.shard.handle_peer(from, message, self.now);

@@ -37,7 +37,7 @@ pub fn run(client: &Client, options: &WhyOptions, as_json: bool) -> Result<Strin
     if let (Some(matching), Some(topic)) = (&matching, &options.topic) {
         out += &format!("  {}\n", matched(matching, topic));
     }
-    out += &dropped(&history["dropped"]);
+    out += &dropped(&history["dropped"], !detail.is_null());
     out += &events(&history["events"]);
     Ok(out)
 }
@@ -81,10 +81,10 @@ fn headline(detail: &Json) -> String {
     )
 }
 
-fn dropped(dropped: &Json) -> String {
+fn dropped(dropped: &Json, has_session: bool) -> String {
     let dropped = dropped.as_array().map(Vec::as_slice).unwrap_or_default();
     if dropped.is_empty() {
-        return "\nNo message of its session was dropped.\n".into();
+        return if has_session { "\nNo message of its session was dropped.\n".into() } else { String::new() };
     }
     let of_one = |it: &Json| {
         let messages = number(&it["messages"]);
