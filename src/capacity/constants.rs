@@ -4,7 +4,7 @@
 //! network than a card with interrupts and a dearer one than a card with offloads: take the cores as an order of size, and measure.
 
 /// Resident bytes of the process before the first connection: the table in README.md.
-pub const PROCESS_BYTES: f64 = 9.9 * 1_048_576.0;
+pub const PROCESS_BYTES: f64 = 14.8 * 1_048_576.0;
 
 /// Bytes of the process for an idle connection with one subscription, 3.1.1 and clean: benches/record/2026-11-22-million.md.
 pub const CONNECTION_BYTES: f64 = 577.0;
