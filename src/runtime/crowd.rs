@@ -108,7 +108,8 @@ impl ShardDriver {
     /// Takes in one of those who come or go or hears one who speaks, in turn: neither can keep the other waiting.
     fn meet_one(&mut self) -> bool {
         self.crowd.hears = !self.crowd.hears;
-        if self.crowd.hears { self.hear() || self.take_in() } else { self.take_in() || self.hear() }
+        let is_heard = self.crowd.hears && self.hear();
+        is_heard || self.take_in() || self.hear()
     }
 
     fn take_in(&mut self) -> bool {
