@@ -14,6 +14,8 @@ if [ -z "$deny" ]; then
     fi
 fi
 
+# Also those of other systems, which no build here has downloaded: their licences count, too.
+cargo fetch --quiet --locked
 "$deny" --offline check licenses bans sources
 # The database is a git repository elsewhere. Where it cannot be reached, that is no fault of a change.
 if command -v git > /dev/null && timeout 120 "$deny" fetch db 2> /dev/null; then
