@@ -175,7 +175,9 @@ fn what_lies_between_the_sockets_is_a_part_of_each_latency() {
         assert_eq!(whole["count"], part["count"], "{result}");
         for point in ["mean_us", "p50_us", "p99_us", "max_us"] {
             let (whole, part) = (whole[point].as_f64().unwrap(), part[point].as_f64().unwrap());
-            assert!(0.0 < part && part < whole, "{phase} {point}: {result}");
+            // The histogram's steps are a thousandth of a value: of a long one the rest may be less.
+            assert!(0.0 < part && part <= whole, "{phase} {point}: {result}");
+            assert!(point != "p50_us" || part < whole, "{phase}: {result}");
         }
     }
 }
