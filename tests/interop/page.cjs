@@ -248,7 +248,8 @@ const checks = {
         assert.ok(sizes.every((lines) => lines === 1), `client ids are broken into ${sizes} lines`);
         await go(page, "overview");
         const shards = page.getByRole("region", { name: "Shards" });
-        await shards.evaluate((it) => it.scrollTo(100, 0));
+        // There is nothing to scroll before the first figures are there.
+        await page.waitForFunction((it) => (it.scrollTo(100, 0), it.scrollLeft === 100), await shards.elementHandle());
         await shards.focus();
         const before = await text(page, "#uptime");
         await page.waitForFunction((then) => document.querySelector("#uptime").textContent !== then, before);
