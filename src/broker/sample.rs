@@ -84,10 +84,12 @@ impl Followed {
 }
 
 impl Shard {
-    /// Tells the time to what is measured, in nanoseconds of the driver's clock: once in a turn. Messages that are written in a turn
-    /// which `is_sampled` may be followed; to do so for each would cost 200 instructions.
+    /// Tells the time, in nanoseconds of the driver's clock: once in a turn, before anything else. Messages that are written in a
+    /// turn which `is_sampled` may be followed; to do so for each would cost 200 instructions.
     #[inline]
     pub fn set_time(&mut self, now_ns: u64, is_sampled: bool) {
+        // After a long rest the wheel would take a timer that is put now for one that is due, and the loop for late.
+        self.wheel.advance(now_ns / 1_000_000);
         self.followed.now_ns = now_ns;
         self.followed.is_sampled = is_sampled;
     }

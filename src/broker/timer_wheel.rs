@@ -151,6 +151,16 @@ impl<K: Copy> TimerWheel<K> {
         self.present = self.present.max(until);
     }
 
+    /// Time has come to `now`: timers put from here on are placed as seen from it, and `next_deadline` is never behind `now` for
+    /// one that is not. While a call of `expire` is due this does nothing.
+    #[inline]
+    pub fn advance(&mut self, now: Millis) {
+        let until = (now / TICK_MS).min(TICK_MAX);
+        if until > self.present && self.next_event().is_none_or(|(_, _, tick)| tick > until) {
+            self.present = until;
+        }
+    }
+
     /// When to call `expire` next: never later than the first deadline's tick, but it may be earlier, and then that call
     /// only moves timers down.
     pub fn next_deadline(&self) -> Option<Millis> {

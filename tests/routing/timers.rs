@@ -66,6 +66,7 @@ fn run(start: u64, operations: &[Operation]) {
             Operation::Cancel(_) => {}
             Operation::Advance(step) => {
                 now += step;
+                wheel.advance(now);
                 expire(&mut wheel, &mut running, now);
             }
             Operation::AdvanceToNext => {
@@ -130,6 +131,29 @@ fn a_far_deadline_costs_a_few_wake_ups() {
     }
     assert!(wake_ups <= 10, "{wake_ups}");
     assert_eq!(wheel.next_deadline(), None);
+}
+
+#[test]
+fn a_timer_put_after_a_long_rest_is_not_due() {
+    for rest in [45_000, 3_600_000, 86_400_000] {
+        let mut wheel = TimerWheel::new(0);
+        wheel.advance(rest);
+        wheel.insert(rest + 10_000, ());
+        let next = wheel.next_deadline().expect("it has not expired");
+        assert!(next > rest && next <= rest + 10_000 + TICK_MS, "put at {rest}, due at {next}");
+    }
+}
+
+#[test]
+fn time_does_not_pass_a_timer_that_is_due() {
+    let mut wheel = TimerWheel::new(0);
+    wheel.insert(1_000, 'a');
+    let next = wheel.next_deadline();
+    wheel.advance(45_000);
+    assert_eq!(wheel.next_deadline(), next);
+    let mut due = Vec::new();
+    wheel.expire(45_000, &mut due);
+    assert_eq!(due, ['a']);
 }
 
 #[test]
