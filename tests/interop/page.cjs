@@ -248,12 +248,16 @@ const checks = {
         assert.ok(sizes.every((lines) => lines === 1), `client ids are broken into ${sizes} lines`);
         await go(page, "overview");
         const shards = page.getByRole("region", { name: "Shards" });
-        // There is nothing to scroll before the first figures are there.
-        await page.waitForFunction((it) => (it.scrollTo(100, 0), it.scrollLeft === 100), await shards.elementHandle());
+        // There is nothing to scroll before the first figures are there, and each round of figures has an element of its own.
+        await page.waitForFunction(() => {
+            const it = document.querySelector("[data-key=Shards]");
+            it?.scrollTo(100, 0);
+            return it?.scrollLeft > 0;
+        });
         await shards.focus();
         const before = await text(page, "#uptime");
         await page.waitForFunction((then) => document.querySelector("#uptime").textContent !== then, before);
-        assert.deepStrictEqual(await shards.evaluate((it) => [it.scrollLeft, it === document.activeElement]), [100, true]);
+        assert.deepStrictEqual(await shards.evaluate((it) => [it.scrollLeft > 0, it === document.activeElement]), [true, true]);
         await page.setViewportSize({ width: 1400, height: 900 });
     },
 
