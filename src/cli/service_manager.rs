@@ -3,6 +3,8 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -90,9 +92,20 @@ fn status(server: &Server) -> String {
 }
 
 fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
+    let socket = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
+    let told = match socket.as_encoded_bytes().strip_prefix(b"@") {
+        Some(name) => notify_abstract(name, states),
+        None => sd_notify::notify(states),
+    };
+    if let Err(error) = told {
         tracing::warn!("the service manager cannot be told ({}): {error}", states[0]);
     }
+}
+
+/// To a socket that has a name and no file (unix(7), abstract), which the library does not know.
+fn notify_abstract(name: &[u8], states: &[NotifyState<'_>]) -> io::Result<()> {
+    let text: String = states.iter().map(|state| format!("{state}\n")).collect();
+    UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &SocketAddr::from_abstract_name(name)?).map(drop)
 }
 
 /// Keeps the service manager from restarting this process, as long as every shard takes turns.

@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::process::Command;
 
 use crate::process::{Server, TIME_MAX, ringmq, signal};
@@ -61,6 +62,25 @@ fn it_hears_of_the_start_of_reloads_and_of_the_end() {
     assert_eq!(manager.next(), ["READY=1", &status]);
     signal("TERM", server.id());
     assert_eq!(manager.next()[0], "STOPPING=1");
+    assert_eq!(server.wait().0, Some(0));
+}
+
+#[test]
+fn a_manager_whose_socket_has_a_name_and_no_file_hears_too() {
+    let name = format!("ringmq-test-{}", std::process::id());
+    let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    socket.set_read_timeout(Some(TIME_MAX)).unwrap();
+    let mut command = ringmq();
+    command.env("NOTIFY_SOCKET", format!("@{name}"));
+    let server = Server::start_as(command, &["--shards", "1", "--no-persistence"]);
+    let mut bytes = [0; 4096];
+    for wanted in
+        ["STATUS=reading the store\n", &format!("READY=1\nSTATUS=1 shard, listening on tcp://{}\n", server.address)]
+    {
+        let length = socket.recv(&mut bytes).expect("a notification");
+        assert_eq!(String::from_utf8_lossy(&bytes[..length]), wanted);
+    }
+    signal("TERM", server.id());
     assert_eq!(server.wait().0, Some(0));
 }
 
