@@ -402,8 +402,9 @@ pub const RELOADS_WAITING_MAX: usize = 4;
 /// Time for the shards to say that they are ready, in milliseconds: those who ask (systemd, Kubernetes) wait a second or a few.
 pub const ADMIN_READY_TIME_MAX_MS: u64 = 900;
 
-/// Bytes of the body of such a request: a client id may have 65,535, some of them written as six.
-pub const ADMIN_BODY_SIZE_MAX: usize = 512 * 1024;
+/// Bytes of the body of such a request: a message of 2,000,000 bytes in base64, and what goes with it. Who may send a body has shown the
+/// token.
+pub const ADMIN_BODY_SIZE_MAX: usize = 3 << 20;
 
 /// Characters of the token for it, at least: 64 bits in hexadecimal.
 pub const ADMIN_TOKEN_SIZE_MIN: usize = 16;

@@ -7,6 +7,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::limits::ADMIN_BODY_SIZE_MAX;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     status: StatusCode,
@@ -31,8 +33,6 @@ impl Failure {
     );
     pub const CROSS_SITE: Self =
         Self::new(StatusCode::FORBIDDEN, "cross-site", "a page of another site has sent this request");
-    pub const TOO_LARGE: Self =
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is larger than any that is of use here");
     pub const NO_SUCH_BAN: Self = Self::new(StatusCode::NOT_FOUND, "no-such-ban", "there is no such ban in force");
 
     pub const NO_SUCH_CLIENT: Self =
@@ -51,6 +51,12 @@ impl Failure {
 
     const fn new(status: StatusCode, reason: &'static str, message: &'static str) -> Self {
         Self { status, reason, message: Cow::Borrowed(message) }
+    }
+
+    pub fn too_large() -> Self {
+        let message =
+            format!("a body has at most {ADMIN_BODY_SIZE_MAX} bytes; larger messages are published over MQTT");
+        Self::with_status(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message)
     }
 
     /// The request cannot be understood.

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Failure;
+use super::query::Body;
 use crate::access::BanSubject;
 use crate::limits::BAN_TIME_MAX_S;
 use crate::runtime::{Ban, ServerHandle};
@@ -43,10 +44,8 @@ pub async fn list(State(server): State<ServerHandle>) -> Json<ListedBans> {
 
 pub async fn add(
     State(server): State<ServerHandle>,
-    wanted: Result<Json<WantedBan>, JsonRejection>,
+    Body(wanted): Body<WantedBan>,
 ) -> Result<(StatusCode, Json<ListedBan>), Failure> {
-    let Json(wanted) =
-        wanted.map_err(|error| Failure::with_status(error.status(), "bad-request", error.body_text()))?;
     if wanted.seconds.is_some_and(|seconds| !(1..=BAN_TIME_MAX_S).contains(&seconds)) {
         return Err(Failure::bad_request(format!("seconds must be from 1 to {BAN_TIME_MAX_S}, or left out")));
     }

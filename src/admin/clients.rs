@@ -130,6 +130,9 @@ pub async fn list(
     Parameters(wanted): Parameters<WantedClients>,
 ) -> Result<Json<ClientPage>, Failure> {
     let address = wanted.address.as_deref().map(network).transpose()?;
+    if let Some(name) = &wanted.listener {
+        check_listener(&server, name).await?;
+    }
     let filter = ClientFilter {
         is_connected: wanted.connected,
         client_id: wanted.client_id,
@@ -140,6 +143,20 @@ pub async fn list(
     let page = server.clients(filter, wanted.listener, wanted.after, wanted.limit).await?;
     let clients = page.entries.into_iter().map(|(shard, client)| ShownClient::new(shard, client)).collect();
     Ok(Json(ClientPage { clients, next: page.next.map(|next| next.to_string()) }))
+}
+
+/// A list of nobody would say that nobody is connected, where a name is mistyped.
+async fn check_listener(server: &ServerHandle, name: &str) -> Result<(), Failure> {
+    let known: Vec<String> = server.listeners().await?.into_iter().map(|it| it.url).collect();
+    let is_called = |url: &String| url == name || url.split_once("://").is_some_and(|(scheme, _)| scheme == name);
+    match known.iter().any(is_called) {
+        true => Ok(()),
+        false => Err(Failure::bad_request(format!(
+            "listener: there is none of this URL or scheme: {} {}",
+            if known.len() == 1 { "there is" } else { "there are" },
+            known.join(", ")
+        ))),
+    }
 }
 
 pub async fn show(
@@ -207,14 +224,19 @@ impl ShownClient {
     }
 }
 
+/// With the port; `local` through a unix socket.
+pub fn shown_address(address: Address) -> String {
+    match address {
+        Address::Ip(address) => address.to_string(),
+        Address::Local => "local".into(),
+    }
+}
+
 impl ShownConnection {
     fn new(state: ConnectionState, listener: Option<String>) -> Self {
         let transport = listener.as_ref().and_then(|url| url.split_once("://")).map(|(scheme, _)| scheme.to_owned());
         Self {
-            address: match state.address {
-                Address::Ip(address) => address.to_string(),
-                Address::Local => "local".into(),
-            },
+            address: shown_address(state.address),
             listener,
             transport,
             user_name: state.user_name,

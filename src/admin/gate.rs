@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::answer::Failure;
 use super::page;
+use super::thread::RequestTime;
 use crate::limits::{ADMIN_BODY_SIZE_MAX, ADMIN_TOKEN_SIZE_MIN};
 
 /// A secret that each request must bring; it is never shown.
@@ -68,7 +69,7 @@ impl Gate {
         }
         let size = text(&header::CONTENT_LENGTH).and_then(|size| size.parse::<usize>().ok());
         if size.is_some_and(|size| size > ADMIN_BODY_SIZE_MAX) {
-            return Err(Failure::TOO_LARGE);
+            return Err(Failure::too_large());
         }
         let is_for_all = matches!(path, "/health" | "/ready") || page::has(path);
         match &self.token {
@@ -81,6 +82,9 @@ impl Gate {
 
 /// Goes before each route.
 pub async fn check(State(gate): State<Gate>, request: Request, next: Next) -> Result<Response, Failure> {
+    if let Some(time) = request.extensions().get::<RequestTime>() {
+        time.begin();
+    }
     gate.check(request.uri().path(), request.headers())?;
     Ok(next.run(request).await)
 }

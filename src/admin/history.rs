@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::Failure;
 use super::packet::reason_name;
 use super::query::Parameters;
-use crate::access::Address;
+use crate::access::{Address, Denial};
 use crate::broker::inspect::{ClientDetail, ClientState, ConnectionState};
 use crate::broker::{CloseReason, DropReason, Event};
 use crate::codec::ReasonCode;
@@ -29,6 +29,8 @@ pub struct ShownHistory {
     findings: Vec<String>,
     /// Messages that the session it has did not get, or could not publish.
     dropped: Vec<ShownDropped>,
+    /// When the server began to remember events, which was when it started: milliseconds since 1970.
+    since_ms: u64,
     /// The oldest first, as far as they are remembered.
     events: Vec<ShownEvent>,
 }
@@ -92,6 +94,7 @@ pub async fn show(
         client_id,
         findings,
         dropped: dropped.collect(),
+        since_ms: server.wall_ms(0),
         events: past.into_iter().map(ShownEvent::from).collect(),
     }))
 }
@@ -165,7 +168,9 @@ fn explanation(reason: DropReason) -> &'static str {
         }
         DropReason::StoreFull => "they were delivered and not retained: the store is full, or its disk fails",
         DropReason::ReadDenied => "the access rules do not let it read the topic",
-        DropReason::WriteDenied => "it published them, and the access rules do not let it write to the topic",
+        DropReason::WriteDenied => {
+            "it published them, and the access rules do not let it write to the topic, or it is below $SYS/, where nobody may"
+        }
     }
 }
 
@@ -189,11 +194,26 @@ fn described(event: Event) -> (&'static str, Option<String>, String) {
         }
         Event::Denied { address, user_name, denial, .. } => {
             let user = user_name.map(|name| format!(" as {name}")).unwrap_or_default();
-            let message = format!("not let in from {}{user}: {}", shown(address), denial.name());
+            let message = format!("not let in from {}{user}: {}, {}", shown(address), denial.name(), meaning(denial));
             ("denied", Some(denial.name().into()), message)
         }
-        Event::Dropped { reason, .. } => {
-            ("dropped", Some(reason.name().into()), format!("the first message was dropped: {}", reason.name()))
+        Event::Dropped { reason, topic, .. } => {
+            let whither = topic.map(|topic| format!(", to {topic}")).unwrap_or_default();
+            let message = format!("the first message was dropped: {}{whither}", reason.name());
+            ("dropped", Some(reason.name().into()), message)
+        }
+        Event::SubscriptionRefused { filter, reason, why, others, .. } => {
+            let further = match others {
+                0 => String::new(),
+                1 => ", and 1 further filter of the packet".into(),
+                _ => format!(", and {others} further filters of the packet"),
+            };
+            let reason = reason_name(reason);
+            (
+                "subscription_refused",
+                Some(reason.clone()),
+                format!("may not subscribe to {filter}: {why} ({reason}){further}"),
+            )
         }
         Event::SessionExpired { .. } => ("session_expired", None, "its session expired".into()),
         Event::SessionLost { undelivered, dropped, .. } => {
@@ -211,6 +231,21 @@ fn described(event: Event) -> (&'static str, Option<String>, String) {
     }
 }
 
+/// What it means that a client was not let in, and what changes it.
+fn meaning(denial: Denial) -> &'static str {
+    match denial {
+        Denial::Anonymous => "it gave no user name, and its listener demands one (allow_anonymous)",
+        Denial::Credentials => "nobody has this name, or the password is another (see ringmq passwd)",
+        Denial::Token => "its token is not valid, or not for this client",
+        Denial::TokenExpired => "its token's time is over",
+        Denial::Refused => "the service that decides on logins has refused it",
+        Denial::Unavailable => "the service that decides on logins did not answer, or not in time",
+        Denial::Busy => "too many logins wait already",
+        Denial::Banned => "its address, its id or its user name is banned (see ringmq ctl bans)",
+        Denial::Quota => "its user or its address has as many connections as it may have",
+    }
+}
+
 fn closed(reason: CloseReason) -> (String, String) {
     match reason {
         CloseReason::ByClient(ReasonCode::Success) => ("by_client".into(), "disconnected".into()),
@@ -222,7 +257,9 @@ fn closed(reason: CloseReason) -> (String, String) {
             ("violation".into(), format!("closed, it broke the protocol: {violation} [{}]", violation.clause()))
         }
         CloseReason::ByServer(code) => ("by_server".into(), format!("closed by the server: {}", reason_name(code))),
-        CloseReason::Denied(denial) => (denial.name().into(), format!("not let in: {}", denial.name())),
+        CloseReason::Denied(denial) => {
+            (denial.name().into(), format!("not let in: {}, {}", denial.name(), meaning(denial)))
+        }
         CloseReason::HandshakeTimeout => ("handshake_timeout".into(), "no CONNECT in time".into()),
     }
 }

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use super::clients::shown_address;
 use crate::broker::trace::{Direction, Fate, TracedPacket};
 use crate::codec::frame::{self, Frame};
 use crate::codec::{Ack, Packet, Publish, ReasonCode, Version, decode};
@@ -31,6 +32,8 @@ pub struct ShownPacket {
     client_id: String,
     /// Tells connections of the shard apart.
     connection: Option<String>,
+    /// Where the client connects from, as in the list of clients; `null` if it is not connected.
+    address: Option<String>,
     protocol: &'static str,
     direction: &'static str,
     packet: &'static str,
@@ -126,6 +129,7 @@ impl PacketReader {
             shard,
             client_id: packet.client_id.to_string(),
             connection,
+            address: packet.address.map(shown_address),
             protocol: protocol(packet.version),
             direction: if packet.direction == Direction::In { "in" } else { "out" },
             packet: PACKET_TYPES.get(usize::from(first_byte >> 4)).copied().unwrap_or_default(),

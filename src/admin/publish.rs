@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Failure;
+use super::query::Body;
 use crate::broker::{NotPublished, ServerPublish};
 use crate::codec::{PublishProperties, Qos, UserProperties, encode, write_user_property};
 use crate::runtime::ServerHandle;
@@ -61,18 +61,22 @@ pub struct Answer {
 
 pub async fn publish(
     State(server): State<ServerHandle>,
-    wanted: Result<Json<WantedPublish>, JsonRejection>,
+    Body(wanted): Body<WantedPublish>,
 ) -> Result<(StatusCode, Json<Answer>), Failure> {
-    let Json(wanted) =
-        wanted.map_err(|error| Failure::with_status(error.status(), "bad-request", error.body_text()))?;
-    let published = server.publish(wanted.into_message()?).await?.map_err(|error| match error {
-        NotPublished::Violation(violation) => Failure::bad_request(violation.to_string()),
-        NotPublished::TooLarge => Failure::TOO_LARGE,
-        NotPublished::StoreFull => {
-            Failure::with_status(StatusCode::INSUFFICIENT_STORAGE, "store-full", error.to_string())
-        }
-    })?;
+    let published = server.publish(wanted.into_message()?).await??;
     Ok((StatusCode::ACCEPTED, Json(Answer { subscribers: published.subscribers })))
+}
+
+impl From<NotPublished> for Failure {
+    fn from(error: NotPublished) -> Self {
+        let (status, reason) = match error {
+            NotPublished::Violation(_) => (StatusCode::BAD_REQUEST, "bad-request"),
+            NotPublished::Own => (StatusCode::FORBIDDEN, "own-topic"),
+            NotPublished::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+            NotPublished::StoreFull => (StatusCode::INSUFFICIENT_STORAGE, "store-full"),
+        };
+        Self::with_status(status, reason, error.to_string())
+    }
 }
 
 impl WantedPublish {

@@ -89,7 +89,7 @@ pub async fn delete(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Failure> {
     let Path(topic) = path.map_err(|error| Failure::bad_request(error.body_text()))?;
-    if !server.delete_retained(topic.clone()).await? {
+    if !server.delete_retained(topic.clone()).await?? {
         return Err(Failure::NO_SUCH_TOPIC);
     }
     tracing::info!(?topic, "an administrator has deleted the retained message");

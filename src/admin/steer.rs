@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::answer::Failure;
 use super::program::{Levels, LogLevels, Program, ReloadMistake, Reloaded};
+use super::query::Body;
 
 /// Why nothing has changed.
 #[derive(Serialize)]
@@ -38,10 +38,8 @@ pub async fn log_level(State(program): State<Program>) -> Result<Json<Levels>, F
 /// Until the next reload, which sets what the configuration says.
 pub async fn set_log_level(
     State(program): State<Program>,
-    wanted: Result<Json<Levels>, JsonRejection>,
+    Body(wanted): Body<Levels>,
 ) -> Result<Json<Levels>, Failure> {
-    let Json(wanted) =
-        wanted.map_err(|error| Failure::with_status(error.status(), "bad-request", error.body_text()))?;
     let log = log(&program)?;
     log.set(&wanted).map_err(Failure::bad_request)?;
     tracing::info!(level = ?wanted.level, modules = ?wanted.modules, "the level of the log has been changed");

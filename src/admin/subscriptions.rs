@@ -12,6 +12,7 @@ use crate::broker::inspect::{
     ClientSubscription, FilterPlace, FilterState, SubscriptionFilter, SubscriptionPlace, SubscriptionState,
 };
 use crate::codec::RetainHandling;
+use crate::codec::topic::check_name;
 use crate::runtime::{Cursor, ServerHandle};
 
 #[derive(Deserialize)]
@@ -87,6 +88,10 @@ pub async fn list(
     Parameters(wanted): Parameters<WantedSubscriptions>,
 ) -> Result<Json<SubscriptionPage>, Failure> {
     let WantedSubscriptions { client_id, filter, topic, shared, after, limit } = wanted;
+    if let Some(topic) = &topic {
+        let checked = check_name(topic, usize::MAX, usize::MAX);
+        checked.map_err(|violation| Failure::bad_request(format!("topic: {violation}")))?;
+    }
     let page = server.subscriptions(SubscriptionFilter { client_id, filter, topic, is_shared: shared }, after, limit);
     let page = page.await?;
     let subscriptions = page.entries.into_iter().map(|(_, subscription)| subscription.into()).collect();

@@ -2,6 +2,7 @@
 
 use crate::access::{Address, Denial};
 use crate::codec::{ReasonCode, Version, Violation};
+use crate::limits::LOGGED_NAME_LENGTH_MAX;
 
 /// Why a message was not delivered. The list is closed: a message that is gone is counted under one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +101,7 @@ impl Event {
             | Self::SessionExpired { client_id }
             | Self::SessionLost { client_id, .. }
             | Self::OverQuota { client_id, .. }
+            | Self::SubscriptionRefused { client_id, .. }
             | Self::BoundReached { client_id, .. } => client_id,
         }
     }
@@ -136,6 +138,18 @@ pub enum Event {
     Dropped {
         client_id: String,
         reason: DropReason,
+        /// Where the client wanted to publish it, cut to a length for the log; `None` if it was on its way to the client.
+        topic: Option<String>,
+    },
+    /// Filters of a SUBSCRIBE were not granted: the first of them, and why.
+    SubscriptionRefused {
+        client_id: String,
+        /// Cut to a length for the log.
+        filter: String,
+        reason: ReasonCode,
+        why: &'static str,
+        /// Further filters of the same packet that were not granted.
+        others: usize,
     },
     SessionExpired {
         client_id: String,
@@ -158,4 +172,9 @@ pub enum Event {
         client_id: String,
         key: &'static str,
     },
+}
+
+/// A name that a stranger has given, cut so that it does not fill the log.
+pub(super) fn for_log(name: &str) -> String {
+    name.chars().take(LOGGED_NAME_LENGTH_MAX).collect()
 }

@@ -2,13 +2,14 @@
 
 use zeroize::Zeroizing;
 
+use super::event::for_log;
 use super::permissions::Listener;
 use super::{CloseReason, ConnectionId, Event, Millis, Shard};
 use crate::access::{Denial, Grant, ListenerId, ListenerPolicy, Login, Password, Verdict};
 use crate::codec::frame::Frame;
 use crate::codec::{Connect, ReasonCode};
 use crate::connection::Phase;
-use crate::limits::{LOGGED_NAME_LENGTH_MAX, USER_NAME_LENGTH_MAX};
+use crate::limits::USER_NAME_LENGTH_MAX;
 
 impl Shard {
     /// What the listeners demand of their clients, by [`ListenerId`](crate::access::ListenerId). Clients that are there stay; from now on they may do what the
@@ -133,9 +134,4 @@ fn why(denial: Denial) -> &'static str {
         ReasonCode::QuotaExceeded => "there are too many connections of this client's",
         _ => "the client is not authorized",
     }
-}
-
-/// A name that a stranger has given, cut so that it does not fill the log.
-fn for_log(name: &str) -> String {
-    name.chars().take(LOGGED_NAME_LENGTH_MAX).collect()
 }

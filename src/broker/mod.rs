@@ -69,6 +69,7 @@ use crate::session::Session;
 use ban::Bans;
 use drops::Drops;
 use durability::Durability;
+use event::for_log;
 use permissions::Listener;
 use publication::Templates;
 use sample::Followed;
@@ -472,13 +473,18 @@ impl Shard {
 
     /// Counts a message that `session` does not get, and reports the first one for each reason.
     fn count_drop(&mut self, session: Option<SessionKey>, reason: DropReason) {
+        self.count_drop_to(session, reason, None);
+    }
+
+    /// The same; `topic` is where the client wanted to publish the message, if it is the client's own.
+    fn count_drop_to(&mut self, session: Option<SessionKey>, reason: DropReason, topic: Option<&str>) {
         self.counters.dropped[reason as usize] += 1;
         let Some(key) = session else { return };
         let Some(session) = self.sessions.get_mut(key.0) else { return };
         self.drops.count(key, reason, self.now);
         if session.first_drop(reason) {
             let client_id = session.client_id.to_string();
-            self.event(Event::Dropped { client_id, reason });
+            self.event(Event::Dropped { client_id, reason, topic: topic.map(for_log) });
         }
     }
 

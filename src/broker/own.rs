@@ -12,7 +12,7 @@ const OWN: &str = "$SYS/";
 
 /// Whether the topic is the server's own: no client publishes there.
 #[inline]
-pub(super) fn is_own(topic: &str) -> bool {
+pub(in crate::broker) fn is_own(topic: &str) -> bool {
     topic.starts_with(OWN)
 }
 

@@ -67,9 +67,13 @@ impl Shard {
     }
 
     /// A publish that the rules do not allow: a 5.0 client is told, an older one cannot be, and the message is dropped.
+    /// `topic` is the packet's, or that of its alias.
     #[cold]
-    pub(super) fn refuse_to_publish(&mut self, id: ConnectionId, key: SessionKey, packet: &Publish<'_>) {
-        self.count_drop(Some(key), DropReason::WriteDenied);
+    pub(super) fn refuse_to_publish(&mut self, id: ConnectionId, key: SessionKey, topic: &str, packet: &Publish<'_>) {
+        self.count_drop_to(Some(key), DropReason::WriteDenied, Some(topic));
+        if self.tracing.is_some() {
+            self.trace_refused(id, key, topic, packet, DropReason::WriteDenied);
+        }
         let kind = match packet.qos {
             Qos::AtMostOnce => return,
             Qos::AtLeastOnce => AckKind::PubAck,

@@ -75,7 +75,7 @@ impl Shard {
         }
         let is_restricted = session.permissions.is_some();
         if is_own(topic) || (is_restricted && !self.may_publish(key, topic)) {
-            return self.refuse_to_publish(id, key, packet);
+            return self.refuse_to_publish(id, key, topic, packet);
         }
         if self.settings.payload_format_checked
             && packet.properties.payload_is_utf8

@@ -1,5 +1,6 @@
 //! Messages that are published by who is no client: an administrator.
 
+use super::own::is_own;
 use super::publication::Publication;
 use super::publish::Admit;
 use super::{Millis, Shard};
@@ -25,6 +26,8 @@ pub enum NotPublished {
     Violation(#[from] Violation),
     #[error("the message is larger than limits.packet_size_max")]
     TooLarge,
+    #[error("topics below $SYS/ are the server's own to say")]
+    Own,
     #[error("the message would have to be kept, and the store does not accept any now")]
     StoreFull,
 }
@@ -36,6 +39,9 @@ impl Shard {
         self.now = now;
         let ServerPublish { topic, payload, qos, retain, properties } = message;
         crate::codec::topic::check_name(topic, self.settings.topic_length_max, self.settings.topic_levels_max)?;
+        if is_own(topic) {
+            return Err(NotPublished::Own);
+        }
         if topic.len() + properties.len() + payload.len() > self.settings.packet_size_max as usize {
             return Err(NotPublished::TooLarge);
         }

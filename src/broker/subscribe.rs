@@ -1,8 +1,9 @@
 //! SUBSCRIBE (section 3.8) and the SUBACK that leaves when every shard knows the filters.
 
 use super::batch::StoreOp;
+use super::event::for_log;
 use super::home::hash;
-use super::{ConnectionId, PeerMessage, STORE_KEYS, Shard, WaitingSubAck};
+use super::{ConnectionId, Event, PeerMessage, STORE_KEYS, Shard, WaitingSubAck};
 use crate::codec::encode;
 use crate::codec::topic::Filter;
 use crate::codec::{AckProperties, ReasonCode, RetainHandling, SubAck, Subscribe, SubscriptionOptions, Violation};
@@ -24,7 +25,7 @@ impl Shard {
         let bridge = self.connection(id).is_some_and(|connection| connection.bridge);
         let before = self.durability.kept;
         let mut reasons = Vec::with_capacity(packet.filters.len());
-        let mut reason_string = None;
+        let mut refused = None;
         let mut replays = Vec::new();
         for requested in &packet.filters {
             let subscription = Subscription {
@@ -54,9 +55,12 @@ impl Shard {
                 }
                 Err(refusal) => {
                     reasons.push(refusal.reason as u8);
-                    reason_string.get_or_insert(refusal.why);
+                    refused.get_or_insert((requested.filter, refusal));
                 }
             }
+        }
+        if let Some((filter, refusal)) = &refused {
+            self.report_refused(key, filter, refusal, &reasons);
         }
         let sequence = if self.shards == 1 { 0 } else { self.interest_sequence };
         self.acknowledge_subscriptions(WaitingSubAck {
@@ -64,7 +68,7 @@ impl Shard {
             connection: id,
             packet_id: packet.packet_id,
             reasons,
-            reason_string,
+            reason_string: refused.map(|(_, refusal)| refusal.why),
             gate: self.gate_since(before),
             is_unsuback: false,
         });
@@ -72,6 +76,20 @@ impl Shard {
             self.start_replay(key, filter, subscription, sequence);
         }
         self.run_local_replays();
+    }
+
+    /// Tells of filters that were not granted, once for a packet; `filter` is the first of them.
+    #[cold]
+    fn report_refused(&mut self, key: SessionKey, filter: &str, refusal: &Refusal, reasons: &[u8]) {
+        let Some(session) = self.session(key) else { return };
+        let is_refusal = |reason: &&u8| **reason >= ReasonCode::UnspecifiedError as u8;
+        self.event(Event::SubscriptionRefused {
+            client_id: session.client_id.to_string(),
+            filter: for_log(filter),
+            reason: refusal.reason,
+            why: refusal.why,
+            others: reasons.iter().filter(is_refusal).count() - 1,
+        });
     }
 
     /// Puts one subscription into the index and the session; true if the session did not have this filter.

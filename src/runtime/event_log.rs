@@ -9,7 +9,7 @@ use crate::broker::{CloseReason, Event, Millis};
 use crate::limits;
 use crate::net::layers::LayerFailure;
 
-const KINDS: usize = FLAPPING + 2;
+const KINDS: usize = FLAPPING + 3;
 /// Connections that end below MQTT.
 const LAYER_FAILURE: usize = 8;
 /// Connections that are closed at the door, each reason for itself.
@@ -18,6 +18,8 @@ const FIRST_REFUSAL: usize = 9;
 const FLAPPING: usize = FIRST_REFUSAL + Refusal::ALL.len();
 /// Sessions that end with messages lost.
 const SESSION_LOST: usize = FLAPPING + 1;
+/// Filters that are not granted.
+const SUBSCRIPTION_REFUSED: usize = FLAPPING + 2;
 const SECOND_MS: Millis = 1_000;
 
 /// One shard's log lines.
@@ -137,6 +139,7 @@ fn kind(event: &Event) -> usize {
         Event::Denied { .. } => 6,
         Event::OverQuota { .. } => 7,
         Event::SessionLost { .. } => SESSION_LOST,
+        Event::SubscriptionRefused { .. } => SUBSCRIPTION_REFUSED,
     }
 }
 
@@ -152,6 +155,7 @@ fn is_wanted(event: &Event) -> bool {
         | Event::Dropped { .. }
         | Event::BoundReached { .. }
         | Event::Denied { .. }
+        | Event::SubscriptionRefused { .. }
         | Event::OverQuota { .. } => {
             tracing::enabled!(Level::WARN)
         }
@@ -180,8 +184,11 @@ fn write_line(shard: u8, event: &Event) {
             warn!(shard, client_id, user_name, %address, denial = denial.name(), "client not let in");
         }
         Event::OverQuota { client_id, quota } => warn!(shard, client_id, quota, "client sends more than it may"),
-        Event::Dropped { client_id, reason } => {
-            warn!(shard, client_id, reason = reason.name(), "message dropped; further ones are only counted");
+        Event::SubscriptionRefused { client_id, filter, reason, why, others } => {
+            warn!(shard, client_id, filter, ?reason, others, "subscription refused: {why}");
+        }
+        Event::Dropped { client_id, reason, topic } => {
+            warn!(shard, client_id, reason = reason.name(), topic, "message dropped; further ones are only counted");
         }
         Event::SessionExpired { client_id } => debug!(shard, client_id, "session expired"),
         Event::SessionLost { client_id, undelivered, dropped } => {

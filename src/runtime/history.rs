@@ -14,12 +14,17 @@ pub struct History {
     routine: LastEvents,
     /// All others.
     notable: LastEvents,
+    /// How many have been remembered, so that those of one millisecond keep their order.
+    count: u64,
 }
+
+/// When it happened, by the shard's clock, and the how manyth it was.
+type Moment = (Millis, u64);
 
 /// Events with their times, the oldest first, as many as there is room for.
 #[derive(Debug, Default)]
 struct LastEvents {
-    events: VecDeque<(Millis, Event)>,
+    events: VecDeque<(Moment, Event)>,
     /// Of the events and of the names in them.
     bytes: usize,
 }
@@ -39,36 +44,41 @@ impl History {
             return;
         }
         let events = if is_routine(&event) { &mut self.routine } else { &mut self.notable };
-        events.push(event, now);
+        events.push(event, (now, self.count));
+        self.count += 1;
     }
 
-    /// What is remembered of one client; of either kind the oldest first.
+    /// What is remembered of one client, the oldest first.
     fn of(&self, client_id: &str) -> Vec<(Millis, Event)> {
         let events = self.routine.events.iter().chain(&self.notable.events);
-        events.filter(|(_, event)| event.client_id() == client_id).cloned().collect()
+        let mut events: Vec<_> = events.filter(|(_, event)| event.client_id() == client_id).collect();
+        events.sort_by_key(|(moment, _)| *moment);
+        events.into_iter().map(|((at, _), event)| (*at, event.clone())).collect()
     }
 }
 
 impl LastEvents {
     /// Forgets the oldest until there is room: strangers choose how long names are, so their number alone is no bound.
-    fn push(&mut self, event: Event, now: Millis) {
+    fn push(&mut self, event: Event, moment: Moment) {
         let size = size(&event);
         while self.events.len() >= EVENTS_REMEMBERED || self.bytes + size > EVENTS_REMEMBERED_BYTES_MAX {
             let Some((_, oldest)) = self.events.pop_front() else { break };
             self.bytes -= self::size(&oldest);
         }
         self.bytes += size;
-        self.events.push_back((now, event));
+        self.events.push_back((moment, event));
     }
 }
 
 /// Bytes that a remembered event takes.
 fn size(event: &Event) -> usize {
-    let user_name = match event {
-        Event::Connected { user_name, .. } | Event::Denied { user_name, .. } => user_name.as_deref(),
+    let name = match event {
+        Event::Connected { user_name: name, .. } | Event::Denied { user_name: name, .. } => name.as_deref(),
+        Event::Dropped { topic, .. } => topic.as_deref(),
+        Event::SubscriptionRefused { filter, .. } => Some(&**filter),
         _ => None,
     };
-    size_of::<(Millis, Event)>() + event.client_id().len() + user_name.map_or(0, str::len)
+    size_of::<(Moment, Event)>() + event.client_id().len() + name.map_or(0, str::len)
 }
 
 fn is_routine(event: &Event) -> bool {
@@ -113,7 +123,7 @@ mod tests {
     #[test]
     fn a_crowd_does_not_take_the_place_of_what_went_wrong() {
         let mut history = History::default();
-        let dropped = Event::Dropped { client_id: "a".into(), reason: DropReason::Expired };
+        let dropped = Event::Dropped { client_id: "a".into(), reason: DropReason::Expired, topic: None };
         history.remember(dropped.clone(), 1);
         history.remember(expired("a"), 2);
         history.remember(expired(""), 3);
@@ -124,12 +134,22 @@ mod tests {
     }
 
     #[test]
+    fn what_happened_in_one_millisecond_keeps_its_order() {
+        let mut history = History::default();
+        let dropped = Event::Dropped { client_id: "a".into(), reason: DropReason::Expired, topic: None };
+        history.remember(dropped.clone(), 1);
+        history.remember(expired("a"), 1);
+        history.remember(dropped.clone(), 1);
+        assert_eq!(history.of("a"), [(1, dropped.clone()), (1, expired("a")), (1, dropped)]);
+    }
+
+    #[test]
     fn long_names_take_no_more_room_than_short_ones() {
         let mut history = History::default();
         let long = "x".repeat(65_535);
         for at in 0..100 {
             history.remember(expired(&format!("{at}{long}")), at);
-            history.remember(Event::Dropped { client_id: long.clone(), reason: DropReason::Expired }, at);
+            history.remember(Event::Dropped { client_id: long.clone(), reason: DropReason::Expired, topic: None }, at);
         }
         for last in [&history.routine, &history.notable] {
             let bytes: usize = last.events.iter().map(|(_, event)| size(event)).sum();
@@ -143,7 +163,7 @@ mod tests {
     /// Else the number of events would not be what bounds them.
     #[test]
     fn events_with_names_of_a_usual_length_are_bounded_by_their_number() {
-        let event = Event::Dropped { client_id: "x".repeat(64), reason: DropReason::Expired };
+        let event = Event::Dropped { client_id: "x".repeat(64), reason: DropReason::Expired, topic: None };
         assert!(size(&event) * EVENTS_REMEMBERED <= EVENTS_REMEMBERED_BYTES_MAX, "{} bytes each", size(&event));
     }
 }

@@ -31,7 +31,7 @@ impl ServerHandle {
     }
 
     /// Forgets the retained message of a topic, and tells nobody. False if there is none.
-    pub async fn delete_retained(&self, topic: String) -> Result<bool, Ended> {
+    pub async fn delete_retained(&self, topic: String) -> Result<Result<bool, NotPublished>, Ended> {
         self.ask(self.home_of_topic(&topic), move |driver| driver.shard.delete_retained(&topic, driver.now)).await
     }
 

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use crate::rig::PATIENCE;
 
 pub struct Client<S = TcpStream> {
-    stream: S,
+    pub stream: S,
 }
 
 /// How a client connects.
@@ -95,6 +95,19 @@ impl<S: Read + Write> Client<S> {
         self.send(0x82, &body);
         let (kind, suback) = self.read();
         assert!(kind == 0x90 && suback[3] < 0x80, "{suback:?}");
+    }
+
+    /// Subscribes with QoS 0 to all of these in one packet; the reason codes.
+    pub fn try_subscribe(&mut self, filters: &[&str]) -> Vec<u8> {
+        let mut body = vec![0, 1, 0];
+        for filter in filters {
+            text(&mut body, filter);
+            body.push(0);
+        }
+        self.send(0x82, &body);
+        let (kind, suback) = self.read();
+        assert_eq!(kind, 0x90, "{suback:?}");
+        suback[suback.len() - filters.len()..].to_vec()
     }
 
     /// Publishes with QoS 1, and waits for the PUBACK; its reason code.

@@ -101,6 +101,30 @@ fn a_topic_that_the_rules_do_not_let_a_client_read_is_told() {
     assert_eq!(status, 400, "{answer}");
 }
 
+#[test]
+fn what_the_rules_refuse_is_told_with_its_topic() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("acl");
+    std::fs::write(&file, "topic readwrite plant/#\n").unwrap();
+    let process = Process::start(&format!("[access]\nacl_file = {:?}\n", file.to_str().unwrap()));
+    let mut client = Client::connect(process.address, "c");
+    assert_eq!(client.publish("secret/1", b"x", false), 0x87);
+    assert_eq!(client.publish("secret/2", b"x", false), 0x87);
+    assert_eq!(client.try_subscribe(&["plant/1", "secret/#", "secret/+"]), [0, 0x87, 0x87]);
+    let history = process.get("/api/v1/clients/c/history");
+    let [_, dropped, refused] = &messages(&history)[..] else { panic!("{history:#}") };
+    assert_eq!(dropped, "the first message was dropped: write_denied, to secret/1");
+    assert_eq!(
+        refused,
+        "may not subscribe to secret/#: the client may read nothing of what the filter matches (not_authorized), and 1 further \
+         filter of the packet"
+    );
+    assert_eq!(history["events"][2]["event"], "subscription_refused");
+    let told = process.told(&["why", "c"]);
+    assert!(told.contains("Dropped: 2 messages") && told.contains("the access rules do not let it write"), "{told}");
+    assert!(told.contains("\nEvents are remembered since the server started, "), "{told}");
+}
+
 /// The connection of one who is refused may come to any shard.
 #[test]
 fn one_who_was_not_let_in_or_broke_a_rule_is_remembered() {

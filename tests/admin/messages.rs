@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::SHARD_COUNTS;
 use crate::client::{Client, Login};
+use crate::process::Process;
 use crate::rig::{Administration, Rig, assert_failure, eventually};
 
 fn publish(rig: &Rig, body: &Value) -> (u16, Value) {
@@ -123,6 +124,54 @@ fn what_cannot_be_published_is_told() {
         assert_failure(&answer, answer.0, "bad-request");
     }
     assert_failure(&publish(&rig, &json!({ "topic": "a", "payload": "a".repeat(100_000) })), 413, "too-large");
+}
+
+#[test]
+fn what_the_server_says_of_itself_is_nobody_elses_to_say() {
+    let process = Process::start("");
+    let answer =
+        process.request("POST", "/api/v1/publish", Some(&json!({ "topic": "$SYS/broker/version", "payload": "9" })));
+    assert_failure(&answer, 403, "own-topic");
+    let path = "/api/v1/retained/%24SYS%2Fbroker%2Fversion";
+    eventually("it is there", || process.request("GET", path, None).0 == 200);
+    assert_failure(&process.request("DELETE", path, None), 403, "own-topic");
+    assert!(process.get(path)["payload"].as_str().is_some_and(|version| version.starts_with("RingMQ ")));
+}
+
+#[test]
+fn a_message_of_the_largest_packet_goes_by_request_and_a_larger_one_is_told_the_bound() {
+    let process = Process::start("");
+    let payload = "x".repeat(1_990_000);
+    let message = json!({ "topic": "a", "payload": payload, "retain": true });
+    assert_eq!(process.request("POST", "/api/v1/publish", Some(&message)).0, 202);
+    assert_eq!(process.get("/api/v1/retained/a")["payload_size"], payload.len());
+    let size = 4 << 20;
+    let head = format!("POST /api/v1/publish HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n");
+    let (status, body) = process.send(&head);
+    assert!(status == 413 && body.contains("a body has at most 3145728 bytes"), "{status} {body}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(size).unwrap();
+    let output = process.ctl_with(&["publish", "a"], file.reopen().unwrap().into());
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the payload has more than "), "{output:?}");
+}
+
+#[test]
+fn a_body_is_an_object() {
+    let rig = Rig::start(1);
+    for body in [json!(["a", "b"]), json!("a"), json!(7), Value::Null] {
+        let answer = publish(&rig, &body);
+        assert_failure(&answer, answer.0, "bad-request");
+        assert!(answer.1["message"].as_str().unwrap().ends_with("must be a JSON object"), "{answer:?}");
+    }
+    let head = "POST /api/v1/publish HTTP/1.1\r\nHost: localhost\r\n";
+    for (rest, wanted) in [
+        ("Content-Length: 2\r\n\r\n{}", "the body must be declared as JSON: Content-Type: application/json"),
+        ("Content-Type: application/json\r\nContent-Length: 1\r\n\r\n{", "the body is no JSON: "),
+    ] {
+        let (status, body) = rig.send(&format!("{head}{rest}"));
+        assert!((400..500).contains(&status) && body.contains(wanted), "{status} {body}");
+    }
 }
 
 #[test]

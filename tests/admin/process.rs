@@ -79,6 +79,12 @@ impl Process {
         ringmq().args(["ctl", "--url", &url]).args(arguments).output().unwrap()
     }
 
+    /// With something on its standard input.
+    pub fn ctl_with(&self, arguments: &[&str], input: Stdio) -> Output {
+        let url = format!("http://{}", self.administration);
+        ringmq().args(["ctl", "--url", &url]).args(arguments).stdin(input).output().unwrap()
+    }
+
     /// The output of a command that succeeds.
     #[track_caller]
     pub fn told(&self, arguments: &[&str]) -> String {

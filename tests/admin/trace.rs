@@ -153,6 +153,29 @@ fn a_trace_of_a_topic_has_the_publish_and_what_became_of_it() {
 }
 
 #[test]
+fn a_publish_that_is_refused_is_seen_with_the_reason() {
+    for shards in SHARD_COUNTS {
+        let rig = Rig::start(shards);
+        let mut client = Client::connect(rig.address, "c");
+        let mut of_client = Trace::begin(&rig, "client_id=c");
+        let mut of_topic = Trace::begin(&rig, "topic=$SYS/mine");
+        // Nobody may publish there.
+        assert_eq!(client.publish("$SYS/mine", b"four", false), 0x87);
+        assert_eq!(client.publish("mine", b"four", false), 0x10);
+        let packets = of_client.expect(&[("in", "PUBLISH"), ("out", "PUBACK"), ("in", "PUBLISH"), ("out", "PUBACK")]);
+        assert_eq!((&packets[0]["reason"], &packets[2]["reason"]), (&json!("write_denied"), &Value::Null));
+        let address = client.stream.local_addr().unwrap().to_string();
+        assert!(packets.iter().all(|it| it["address"] == address), "{packets:#?}");
+        let seen = of_topic.next();
+        assert_eq!(
+            (&seen["direction"], &seen["client_id"], &seen["address"]),
+            (&json!("in"), &json!("c"), &json!(address))
+        );
+        assert_eq!((&seen["reason"], &seen["payload_size"]), (&json!("write_denied"), &json!(4)));
+    }
+}
+
+#[test]
 fn a_trace_ends_with_its_reader_and_there_are_few_at_a_time() {
     let rig = Rig::start(3);
     let traces: Vec<Trace> = (0..4).map(|_| Trace::begin(&rig, "topic=%23")).collect();

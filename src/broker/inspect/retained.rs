@@ -1,7 +1,8 @@
 //! Retained messages of a shard's partition.
 
 use super::Part;
-use crate::broker::{Message, Millis, Shard};
+use crate::broker::own::is_own;
+use crate::broker::{Message, Millis, NotPublished, Shard};
 use crate::codec::Qos;
 use crate::limits::{RETAINED_BATCH, RETAINED_STEPS};
 use crate::routing::retained::Search;
@@ -55,11 +56,14 @@ impl Shard {
     }
 
     /// Forgets the retained message of a topic. Nobody is told: those who subscribe from now on do not get it. False if there is none.
-    pub fn delete_retained(&mut self, topic: &str, now: Millis) -> bool {
+    pub fn delete_retained(&mut self, topic: &str, now: Millis) -> Result<bool, NotPublished> {
         self.now = now;
+        if is_own(topic) {
+            return Err(NotPublished::Own);
+        }
         let is_there = self.retained.get(topic).is_some_and(|message| state_of(message, now).is_some());
         self.forget_retained(topic);
-        is_there
+        Ok(is_there)
     }
 }
 

@@ -11,6 +11,7 @@ mod publishes;
 use std::collections::VecDeque;
 
 use super::{ConnectionId, DropReason, Millis, Shard};
+use crate::access::Address;
 use crate::codec::Version;
 use crate::limits::{TRACE_ABANDONED_MS, TRACED_BYTES_MAX, TRACED_PACKETS_MAX, TRACERS_MAX};
 use crate::routing::{SessionKey, matches_filter};
@@ -62,6 +63,8 @@ pub struct TracedPacket {
     pub client_id: Box<str>,
     /// `None` if the client is not connected, or none.
     pub connection: Option<ConnectionId>,
+    /// Where that comes from.
+    pub address: Option<Address>,
     /// Of the bytes.
     pub version: Version,
     /// The packet's beginning, at most [`TRACED_PACKET_SIZE_MAX`](crate::limits::TRACED_PACKET_SIZE_MAX) bytes. Passwords and authentication data
@@ -69,7 +72,7 @@ pub struct TracedPacket {
     pub bytes: Vec<u8>,
     /// Bytes of the whole packet.
     pub size: usize,
-    /// Set for a publish to a client that was found by its topic.
+    /// Set for a publish to a client that was found by its topic, and for one from a client that was refused.
     pub fate: Option<Fate>,
     /// The bytes were made from the message for this trace: a publish that was found by its topic. Its packet identifier says nothing.
     pub is_made: bool,
@@ -191,6 +194,10 @@ impl Shard {
         self.followed.now_ns().max(self.now * 1_000_000)
     }
 
+    fn traced_address(&self, connection: Option<ConnectionId>) -> Option<Address> {
+        Some(self.connection(connection?)?.address())
+    }
+
     fn client_id_of_session(&self, key: Option<SessionKey>) -> Box<str> {
         key.and_then(|key| self.session(key)).map(|session| session.client_id.clone()).unwrap_or_default()
     }
@@ -207,6 +214,19 @@ impl Tracing {
             } else {
                 tracer.bytes += packet.bytes.len();
                 tracer.traced.packets.push_back(packet.clone());
+            }
+        }
+    }
+
+    /// What became of the packet that has just come over this connection.
+    fn tell_fate(&mut self, id: ConnectionId, at_ns: u64, fate: Fate) {
+        // Where something was left out, that packet may be: the last one there is not it.
+        for traced in self.tracers.iter_mut().map(|tracer| &mut tracer.traced).filter(|traced| traced.left_out == 0) {
+            let last = traced.packets.back_mut();
+            if let Some(last) = last.filter(|it| {
+                it.connection == Some(id) && it.direction == Direction::In && it.at_ns == at_ns && !it.is_made
+            }) {
+                last.fate = Some(fate);
             }
         }
     }

@@ -78,6 +78,7 @@ impl Shard {
         mask_secrets(&mut bytes, version);
         bytes.truncate(TRACED_PACKET_SIZE_MAX);
         let at_ns = self.traced_at_ns();
+        let address = self.traced_address(Some(id));
         let Some(tracing) = &mut self.tracing else { return };
         let Some(client_id) = tracing.client_id(id).map(Box::from) else { return };
         let packet = TracedPacket {
@@ -85,6 +86,7 @@ impl Shard {
             direction,
             client_id,
             connection: Some(id),
+            address,
             version,
             bytes,
             size,

@@ -2,9 +2,10 @@
 
 use super::{Direction, Fate, TracedPacket};
 use crate::broker::publication::Publication;
-use crate::broker::{Counters, DropReason, Shard};
+use crate::broker::{ConnectionId, Counters, DropReason, Shard};
 use crate::codec::encode::{self, PublishHead};
-use crate::codec::{Qos, Version};
+use crate::codec::properties::write_forwardable;
+use crate::codec::{Publish, Qos, Version};
 use crate::limits::TRACED_PACKET_SIZE_MAX;
 use crate::routing::{Matches, SessionKey};
 
@@ -25,6 +26,30 @@ impl Shard {
                 publication.retain,
                 None,
             );
+        }
+    }
+
+    /// A client's message goes nowhere: its packet has been kept already for who watches the client, and is kept now for who watches the topic.
+    #[cold]
+    pub(in crate::broker) fn trace_refused(
+        &mut self,
+        id: ConnectionId,
+        key: SessionKey,
+        topic: &str,
+        packet: &Publish<'_>,
+        reason: DropReason,
+    ) {
+        self.end_abandoned_traces();
+        let fate = Fate::Dropped(reason);
+        let at_ns = self.traced_at_ns();
+        if let Some(tracing) = &mut self.tracing {
+            tracing.tell_fate(id, at_ns, fate);
+        }
+        if self.watches_topic(topic) {
+            let mut properties = Vec::new();
+            write_forwardable(packet.properties.block, &mut properties);
+            let publication = Publication::new(topic, &properties, packet.payload, None);
+            self.keep_made(&publication, Some(key), Direction::In, packet.qos, packet.retain, Some(fate));
         }
     }
 
@@ -89,11 +114,13 @@ impl Shard {
         let room = TRACED_PACKET_SIZE_MAX.saturating_sub(bytes.len());
         bytes.extend_from_slice(publication.payload.get(..room).unwrap_or(publication.payload));
         bytes.truncate(TRACED_PACKET_SIZE_MAX);
+        let connection = client.and_then(|key| self.session(key)?.connection);
         let packet = TracedPacket {
             at_ns: self.traced_at_ns(),
             direction,
             client_id: self.client_id_of_session(client),
-            connection: client.and_then(|key| self.session(key)?.connection),
+            connection,
+            address: self.traced_address(connection),
             version: Version::V5_0,
             bytes,
             size: head.packet_size(),

@@ -22,7 +22,7 @@ const ENHANCED_PACKET_BLOCK: u32 = 6;
 const BYTE_ORDER_MAGIC: u32 = 0x1A2B_3C4D;
 const OPTION_COMMENT: u16 = 1;
 
-/// Addresses for documentation (RFC 5737, RFC 3849): the server, and clients that have none or are gone.
+/// Addresses for documentation (RFC 5737, RFC 3849): the server, and clients that have none.
 const SERVER_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 const UNKNOWN_CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -68,8 +68,8 @@ impl<W: Write> Capture<W> {
         Ok(Self { out, conversations: HashMap::new() })
     }
 
-    /// Adds a packet of a trace with bytes; `address` finds where a client connects from. What was on no connection is left out.
-    pub fn packet(&mut self, line: &Json, address: impl FnOnce(&str) -> Option<SocketAddr>) -> io::Result<()> {
+    /// Adds a packet of a trace with bytes. What was on no connection is left out.
+    pub fn packet(&mut self, line: &Json) -> io::Result<()> {
         let is_unsent = line["direction"] == "out" && line["is_made"] == true && line["reason"] != "sent";
         let (Some(connection), false) = (line["connection"].as_str(), is_unsent) else { return Ok(()) };
         let bytes = line["bytes_base64"].as_str().and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
@@ -82,7 +82,8 @@ impl<W: Write> Capture<W> {
         let mut conversation = self.conversations.remove(&key);
         if conversation.is_none() {
             let client_id = line["client_id"].as_str().unwrap_or_default();
-            let client = address(client_id).unwrap_or((UNKNOWN_CLIENT, port).into());
+            let address = line["address"].as_str().and_then(|address| address.parse().ok());
+            let client = address.unwrap_or((UNKNOWN_CLIENT, port).into());
             let mut new = Conversation { client, sequence: [1; 2] };
             if line["packet"] != "CONNECT" {
                 let made = connect(line["protocol"].as_str().unwrap_or_default(), client_id);
@@ -214,7 +215,7 @@ mod tests {
         let mut out = Vec::new();
         let mut capture = Capture::new(&mut out).unwrap();
         for line in lines {
-            capture.packet(line, |_| Some(([10, 0, 0, 7], 4_000).into())).unwrap();
+            capture.packet(line).unwrap();
         }
         out
     }

@@ -1,7 +1,5 @@
 //! `ringmq ctl clients`, `client`, `disconnect` and `slow`.
 
-use std::net::SocketAddr;
-
 use clap::Args;
 use serde_json::Value as Json;
 
@@ -115,12 +113,6 @@ pub fn client(client: &Client, client_id: &str, as_json: bool) -> Result<String,
     let subscriptions = answer["subscriptions"].as_array().cloned().unwrap_or_default();
     let filters = subscriptions.iter().map(|it| format!("  {}", super::topics::subscription(it)));
     Ok(list(entries) + &filters.map(|line| line + "\n").collect::<String>())
-}
-
-/// Where a client connects from, if it is known and no unix socket.
-pub fn address(client: &Client, client_id: &str) -> Option<SocketAddr> {
-    let answer = client.get(&format!("/api/v1/clients/{}", encoded(client_id))).ok()?;
-    answer["connection"]["address"].as_str()?.parse().ok()
 }
 
 fn row(it: &Json) -> [String; 10] {

@@ -9,6 +9,10 @@ use serde_json::{Value as Json, json};
 
 use super::client::{Client, Failure, Query, encoded};
 use super::table::{bytes, number, printable, shown, table, time};
+use crate::limits::ADMIN_BODY_SIZE_MAX;
+
+/// Bytes of a payload that a request has room for: it goes as base64, and the topic and the rest with it.
+const PAYLOAD_SIZE_MAX: usize = (ADMIN_BODY_SIZE_MAX - 256 * 1024) / 4 * 3;
 
 #[derive(Debug, Args)]
 pub struct SubscriptionsOptions {
@@ -135,11 +139,16 @@ pub fn publish(client: &Client, options: &PublishOptions, as_json: bool) -> Resu
         Some(message) => message.clone().into_bytes(),
         None => {
             let mut payload = Vec::new();
-            let read = std::io::stdin().read_to_end(&mut payload);
+            let read = std::io::stdin().take(PAYLOAD_SIZE_MAX as u64 + 1).read_to_end(&mut payload);
             read.map_err(|error| Failure::Usage(format!("standard input cannot be read: {error}")))?;
             payload
         }
     };
+    if payload.len() > PAYLOAD_SIZE_MAX {
+        return Err(Failure::Usage(format!(
+            "the payload has more than {PAYLOAD_SIZE_MAX} bytes, which a request has no room for: publish it over MQTT, with ringmq pub"
+        )));
+    }
     let message = json!({
         "topic": options.topic, "payload_base64": STANDARD.encode(payload), "qos": options.qos, "retain": options.retain
     });

@@ -82,7 +82,7 @@ pub fn run(client: &Client, options: &TraceOptions, as_json: bool) -> Result<Str
         } else {
             left -= 1;
         }
-        match sink.write(client, &line) {
+        match sink.write(&line) {
             // Whoever reads it may stop reading.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
             result => result.map_err(|error| in_file(options.pcap.as_deref().unwrap_or(Path::new("-")), &error))?,
@@ -137,12 +137,12 @@ fn in_file(path: &Path, error: &io::Error) -> Failure {
 }
 
 impl Sink<'_> {
-    fn write(&mut self, client: &Client, line: &Json) -> io::Result<()> {
+    fn write(&mut self, line: &Json) -> io::Result<()> {
         let is_packet = line["packet"].is_string();
         match self {
             Self::Json => writeln!(io::stdout(), "{line}"),
             Self::Terminal if is_packet => writeln!(io::stdout(), "{}", described(line)),
-            Self::Capture(capture) if is_packet => capture.packet(line, |id| super::clients::address(client, id)),
+            Self::Capture(capture) if is_packet => capture.packet(line),
             Self::Terminal | Self::Capture(_) => Ok(()),
         }
     }

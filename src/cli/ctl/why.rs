@@ -39,6 +39,7 @@ pub fn run(client: &Client, options: &WhyOptions, as_json: bool) -> Result<Strin
     }
     out += &dropped(&history["dropped"], !detail.is_null());
     out += &events(&history["events"]);
+    out += &format!("\nEvents are remembered since the server started, {}.\n", clock(&history["since_ms"]));
     Ok(out)
 }
 

@@ -299,8 +299,8 @@ impl Rig {
 
     /// Whether messages of this client were dropped for this reason.
     pub fn dropped(&self, client_id: &str, reason: DropReason) -> bool {
-        let wanted = Event::Dropped { client_id: client_id.to_owned(), reason };
-        self.world.borrow().events.contains(&wanted)
+        let is_wanted = |event: &Event| matches!(event, Event::Dropped { client_id: of, reason: why, .. } if of == client_id && *why == reason);
+        self.world.borrow().events.iter().any(is_wanted)
     }
 
     /// Why the last connection of this client that ended has ended.

@@ -327,7 +327,7 @@ impl World {
                     }
                     self.note_end(index, since, format!("{reason:?}"));
                 }
-                Event::Dropped { client_id, reason } => {
+                Event::Dropped { client_id, reason, .. } => {
                     if let Some(client) = client_id.strip_prefix('c').and_then(|number| number.parse().ok()) {
                         self.history.record(client, 0, What::Dropped { reason: reason.name() });
                     }
