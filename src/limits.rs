@@ -184,6 +184,10 @@ pub const REFUSAL_DESCRIPTORS: usize = 64;
 /// Descriptors kept for what is not a connection: files, logs, the program that embeds the server.
 pub const DESCRIPTORS_RESERVED: usize = 64;
 
+/// Descriptors that the kernel's table has room for from the start, if it is not configured how many connections there may be: half a
+/// MiB. More wait for it to grow.
+pub const DESCRIPTORS_AHEAD: usize = 65_536;
+
 /// Descriptors that a shard needs for itself: four rings, five eventfds, duplicates, and its listeners.
 pub const DESCRIPTORS_PER_SHARD: usize = 24;
 

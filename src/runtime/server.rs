@@ -27,6 +27,7 @@ use crate::access::BanSubject;
 use crate::authority::scram::Scram;
 use crate::authority::{AccessConfig, Authority, Ticket, Warning};
 use crate::broker::Settings;
+use crate::limits::DESCRIPTORS_AHEAD;
 use crate::net::{BufferRingConfig, InheritedSocket, check_support};
 use crate::routing::ShardIndex;
 use crate::storage::{StorageConfig, StorageThread};
@@ -80,6 +81,8 @@ impl Server {
         let descriptor_limit = descriptors::raise_descriptor_limit();
         let fit = descriptors::connections_that_fit(descriptor_limit, shards)?;
         let connections_max = config.connections_max.map_or(fit, |connections| connections.min(fit));
+        let reserved = config.connections_max.map_or(connections_max.min(DESCRIPTORS_AHEAD), |_| connections_max);
+        descriptors::reserve_descriptors(reserved + descriptors::own_descriptors(shards));
         // Before the recovery, which may take long, so that a wrong address is told at once.
         let mut registry = Registry::new(sockets);
         let plan = registry.plan(&config.listeners, shards)?;
