@@ -112,14 +112,19 @@ impl<S: Read + Write> Client<S> {
 
     /// Publishes with QoS 1, and waits for the PUBACK; its reason code.
     pub fn publish(&mut self, topic: &str, payload: &[u8], retain: bool) -> u8 {
+        self.send_publish(topic, payload, retain);
+        let (kind, puback) = self.read();
+        assert_eq!(kind, 0x40, "{puback:?}");
+        puback.get(2).copied().unwrap_or(0)
+    }
+
+    /// Publishes with QoS 1, and waits for nothing.
+    pub fn send_publish(&mut self, topic: &str, payload: &[u8], retain: bool) {
         let mut body = Vec::new();
         text(&mut body, topic);
         body.extend([0, 1, 0]);
         body.extend_from_slice(payload);
         self.send(0x32 | u8::from(retain), &body);
-        let (kind, puback) = self.read();
-        assert_eq!(kind, 0x40, "{puback:?}");
-        puback.get(2).copied().unwrap_or(0)
     }
 
     /// The next packet: its first byte and its body.
