@@ -53,6 +53,13 @@ pub struct AdminConfig {
     pub token_file: Option<PathBuf>,
 }
 
+impl AdminConfig {
+    /// Whether the file with the token can be read, and has one.
+    pub fn check_token(&self) -> Result<(), AuthorityError> {
+        self.token_file.as_deref().map_or(Ok(()), |path| read_token(path, &mut Vec::new()).map(drop))
+    }
+}
+
 /// The listener and its thread. Dropping it stops both.
 #[derive(Debug)]
 pub struct Admin {

@@ -85,7 +85,8 @@ fn memory(load: &Load) -> Vec<Line> {
     let at_once = connections.min(load.messages_per_s.min(1.0) * load.receivers);
     let pages =
         (at_once * (SOCKET_PAGE_BYTES * (load.payload_bytes as f64 / SOCKET_PAGE_BYTES).ceil().max(1.0))).ceil();
-    let formula = format!("{at_once:.0} receivers of one message x whole pages of {SOCKET_PAGE_BYTES:.0} B");
+    let receivers = if format!("{at_once:.0}") == "1" { "receiver" } else { "receivers" };
+    let formula = format!("{at_once:.0} {receivers} of one message x whole pages of {SOCKET_PAGE_BYTES:.0} B");
     lines.push(line("on_their_way_bytes", pages, formula));
     let sum = lines.iter().map(|line| line.value).sum();
     lines.push(line("all_bytes", sum, "their sum; without queues of clients that are away or slow".into()));

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::EXIT_CONFIGURATION;
 use crate::capacity::{Estimate, Line, Load, estimate};
 
 #[derive(Debug, Args)]
@@ -39,8 +40,15 @@ pub struct CapacityOptions {
     json: bool,
 }
 
-/// Prints the estimate: exit code 0.
+/// Prints the estimate: exit code 0, or 2 for a load that cannot be.
 pub fn run(options: &CapacityOptions) -> ExitCode {
+    if options.fanout > options.connections.max(1) as f64 {
+        eprintln!(
+            "ringmq capacity: --fanout {} is more than --connections {}: nobody else can get a message",
+            options.fanout, options.connections
+        );
+        return ExitCode::from(EXIT_CONFIGURATION);
+    }
     let estimate = estimate(Load {
         connections: options.connections,
         messages_per_s: options.rate,
@@ -80,7 +88,10 @@ fn to_text(estimate: &Estimate) -> String {
         text.push('\n');
     }
     let count = estimate.shards;
-    let _ = writeln!(text, "Give it {count} core{}, each with a shard.", if count == 1 { "" } else { "s" });
+    let _ = match count {
+        1 => writeln!(text, "Give it 1 core, with one shard."),
+        _ => writeln!(text, "Give it {count} cores, each with a shard."),
+    };
     text.push_str(
         "Measured on a virtual machine over loopback; the sources are in src/capacity/constants.rs. Measure\n",
     );

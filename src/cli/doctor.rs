@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::EXIT_ENVIRONMENT;
+use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT};
 use crate::doctor::{Aim, Facts, Goal, UNDO_SCRIPT, examine, script_for_anywhere, script_for_here, to_text};
 use crate::net::check_support;
 
@@ -45,7 +45,7 @@ enum Script {
     Undo,
 }
 
-/// Exit code 0 when nothing must be changed for the goal, 1 when something must. Nothing is changed.
+/// Exit code 0 when nothing must be changed for the goal, 1 when something must, 2 when there is nothing to look at. Nothing is changed.
 pub fn run(options: &DoctorOptions) -> ExitCode {
     let goal = Goal {
         connections: options.connections,
@@ -56,7 +56,12 @@ pub fn run(options: &DoctorOptions) -> ExitCode {
         },
     };
     let process = options.pid.map_or("self".into(), |pid| pid.to_string());
-    let mut facts = Facts::read(options.root.as_deref().unwrap_or(Path::new("/")), &process);
+    let root = options.root.as_deref().unwrap_or(Path::new("/"));
+    if let Err(problem) = check_source(root, options.pid) {
+        eprintln!("ringmq doctor: {problem}");
+        return ExitCode::from(EXIT_CONFIGURATION);
+    }
+    let mut facts = Facts::read(root, &process);
     if options.root.is_none() {
         facts.ring = Some(check_support().map_err(|error| error.to_string()));
     }
@@ -71,4 +76,19 @@ pub fn run(options: &DoctorOptions) -> ExitCode {
     // Whoever reads it may stop reading.
     let _ = std::io::stdout().write_all(text.as_bytes());
     if is_ready { ExitCode::SUCCESS } else { ExitCode::from(EXIT_ENVIRONMENT) }
+}
+
+/// What cannot be read is not wrong; so where nothing can be, all would seem well.
+fn check_source(root: &Path, process: Option<u32>) -> Result<(), String> {
+    let proc = root.join("proc");
+    if !proc.is_dir() {
+        return Err(format!(
+            "there is no {}: name a directory with a copy of a machine's /proc and /sys",
+            proc.display()
+        ));
+    }
+    match process {
+        Some(process) if !proc.join(process.to_string()).is_dir() => Err(format!("there is no process {process}")),
+        _ => Ok(()),
+    }
 }

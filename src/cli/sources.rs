@@ -1,5 +1,6 @@
 //! Where a command's configuration comes from.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::config::mosquitto::{self, Import, Machine};
@@ -29,7 +30,14 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("ringmq: {}: cannot be read: {error}", path.display()))
+    std::fs::read_to_string(path).map_err(|error| {
+        let remedy = match error.kind() {
+            ErrorKind::InvalidData => "a configuration is UTF-8: save it so",
+            ErrorKind::PermissionDenied => "let this user read it",
+            _ => "name a file, such as a copy of ringmq.example.toml",
+        };
+        format!("{}: cannot be read: {error}\n  help: {remedy}", path.display())
+    })
 }
 
 /// The directory in which relative paths of a file start, such that it is the same wherever the result is read.

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use super::error::{Mistake, Origin};
 use super::load::Loaded;
 use super::value::{Problem, Value, show_list, show_text};
-use crate::admin::AdminConfig;
 use crate::net::tls::CertificateFiles;
 use crate::runtime::ListenerConfig;
 
@@ -27,12 +26,12 @@ pub fn check_files(loaded: &Loaded) -> Vec<Mistake> {
             }
         }
     }
-    if let Some(AdminConfig { token_file: Some(path), .. }) = loaded.config.admin()
-        && let Err(problem) = check_file(&path)
+    if let Some(admin) = loaded.config.admin()
+        && let Err(error) = admin.check_token()
     {
         let key = "admin.token_file";
         let origin = loaded.origins.get(key).cloned().unwrap_or(Origin::Default);
-        let problem = Problem::new(problem, "name a file that this user may read");
+        let problem = Problem::new(format!("{} {}", error.place, error.problem), error.remedy);
         mistakes.push(Mistake::new(key.to_owned(), origin, problem));
     }
     mistakes

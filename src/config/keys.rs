@@ -93,6 +93,11 @@ pub fn find_of_listener(name: &str) -> Option<&'static Key<ListenerSettings>> {
     LISTENER_KEYS.iter().find(|key| key.name == name)
 }
 
+/// The sections in which keys of the whole configuration live.
+pub fn sections() -> impl Iterator<Item = &'static str> {
+    keys().filter_map(|key| Some(key.name().rsplit_once('.')?.0))
+}
+
 /// Whether some key of these names lives in the section of this name.
 pub fn is_section(section: &str, mut names: impl Iterator<Item = &'static str>) -> bool {
     names.any(|name| name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.')))

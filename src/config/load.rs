@@ -122,7 +122,12 @@ impl Loading {
                 let likeness = |known: &str| strsim::normalized_damerau_levenshtein(known, variable);
                 let variables = keys::keys().map(|key| key.variable());
                 let best = variables.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-                if let Some(known) = best.filter(|known| likeness(known) >= 0.8) {
+                let is_of_section = |section: &str| {
+                    let section = section.replace('.', "_").to_ascii_uppercase();
+                    rest.strip_prefix(&section).is_some_and(|rest| rest.starts_with('_'))
+                };
+                let is_meant = keys::sections().any(is_of_section);
+                if let Some(known) = best.filter(|known| is_meant || likeness(known) >= 0.8) {
                     self.loaded.doubtful_variables.push((variable.to_owned(), known));
                 }
             }
@@ -304,6 +309,7 @@ mod tests {
                 ("RINGMQ_LISTEN".into(), "tcp://127.0.0.1:1,tcp://127.0.0.1:2".into()),
                 ("RINGMQ_PORT".into(), "tcp://10.0.0.1:1883".into()),
                 ("RINGMQ_RUNTIME_SHARD".into(), "2".into()),
+                ("RINGMQ_LIMITS_FOO".into(), "2".into()),
                 ("PATH".into(), "/bin".into()),
             ],
             flags: vec![("--shards", "runtime.shards", "3".into())],
@@ -316,7 +322,8 @@ mod tests {
         assert_eq!(show("limits.sessions_max"), "9");
         assert_eq!(loaded.config.runtime.listeners.len(), 2);
         let doubtful = [("RINGMQ_RUNTIME_SHARD".to_owned(), "RINGMQ_RUNTIME_SHARDS".to_owned())];
-        assert_eq!(loaded.doubtful_variables, doubtful);
+        assert_eq!(loaded.doubtful_variables[..1], doubtful);
+        assert_eq!((&*loaded.doubtful_variables[1].0, loaded.doubtful_variables.len()), ("RINGMQ_LIMITS_FOO", 2));
 
         sources.environment.push(("RINGMQ_LOG_LEVEL".into(), "loud".into()));
         let error = load(&sources).expect_err("a bad level").to_string();

@@ -1,11 +1,13 @@
 //! Rules between keys, which no key can check alone.
 
+use std::net::SocketAddr;
+
 use super::Config;
 use super::value::{Problem, show_size};
 use crate::admin::AdminConfig;
 use crate::broker::Settings;
 use crate::limits;
-use crate::runtime::ShardCount;
+use crate::runtime::{ListenAddress, ShardCount};
 use crate::storage::StorageConfig;
 
 /// Rules between two keys: the two, the one to complain about first, and what is wrong.
@@ -75,5 +77,23 @@ pub fn check_together(config: &Config) -> Vec<([&'static str; 2], Problem)> {
             ),
         ));
     }
+    if let Some(AdminConfig { listen, .. }) = config.admin()
+        && config.runtime.listeners.iter().any(|listener| is_taken(&listener.address, listen))
+    {
+        problems.push((
+            ["admin.listen", "listen"],
+            Problem::new(format!("clients connect to {listen}"), "give the administration a port of its own"),
+        ));
+    }
     problems
+}
+
+/// Whether who listens at the one cannot listen at the other.
+fn is_taken(listener: &ListenAddress, admin: SocketAddr) -> bool {
+    let ListenAddress::Tcp(listener) = listener else { return false };
+    let is_any = listener.ip().is_unspecified() || admin.ip().is_unspecified();
+    listener.port() == admin.port()
+        && admin.port() != 0
+        && listener.is_ipv4() == admin.is_ipv4()
+        && (is_any || listener.ip() == admin.ip())
 }

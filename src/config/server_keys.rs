@@ -98,7 +98,7 @@ pub(super) static SERVER_KEYS: &[Key<Config>] = &[
         name: "listen",
         is_path: false,
         set: |config, value| {
-            let endpoints = value.list().iter().map(|item| parse_url(item.text()?)).collect::<Result<Vec<_>, _>>()?;
+            let endpoints = value.list().iter().map(|item| parse_url(item.url()?)).collect::<Result<Vec<_>, _>>()?;
             config.runtime.listeners = endpoints.iter().map(Endpoint::to_listener).collect();
             Ok(())
         },

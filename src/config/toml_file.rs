@@ -52,7 +52,9 @@ impl Reading<'_> {
                 }
             } else {
                 let names = keys::keys().map(|key| key.name()).chain([LISTENERS]);
-                let problem = unknown(value, keys::suggestion(&key, names).map(in_section));
+                let section = keys::suggestion(&key, keys::sections()).filter(|_| value.get_ref().is_table());
+                let meant = section.map(|section| format!("[{section}]"));
+                let problem = unknown(value, meant.or_else(|| keys::suggestion(&key, names).map(in_section)));
                 self.mistake(key, origin, problem);
             }
         }

@@ -137,6 +137,12 @@ impl Value {
         self.as_text().ok_or_else(|| Problem::new(format!("{self} is not a string"), "write it in quotes"))
     }
 
+    /// Where to listen.
+    pub fn url(&self) -> Result<&str, Problem> {
+        let remedy = "write a URL such as \"tcp://0.0.0.0:1883\", or a list of them";
+        self.text().map_err(|problem| Problem { remedy: remedy.into(), ..problem })
+    }
+
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Untyped(text) => Some(text),

@@ -6,6 +6,17 @@ use socket2::{Domain, Socket, Type};
 
 use crate::process::{Server, ringmq, run};
 
+/// Where the kernel's table of descriptors grows, whoever accepts waits.
+#[test]
+fn there_is_room_for_the_descriptors_of_all_connections_from_the_start() {
+    let mut command = ringmq();
+    command.env("RINGMQ_RUNTIME_CONNECTIONS_MAX", "3000");
+    let server = Server::start_as(command, &["--shards", "1", "--no-persistence"]);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap().trim();
+    assert!(size.parse::<usize>().unwrap() >= 3_000, "{size}");
+}
+
 #[test]
 fn help_names_the_commands() {
     let outcome = run(&["--help"]);
@@ -60,6 +71,40 @@ fn a_missing_file_and_bad_flags_are_configuration() {
         let outcome = run(&arguments);
         assert_eq!(outcome.code, Some(2), "{arguments:?}: {}", outcome.stderr);
         assert!(outcome.stderr.contains(message), "{arguments:?}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn what_serve_would_refuse_is_told_with_its_line() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("a path").to_owned();
+    std::fs::write(path("short"), "12345").expect("a file");
+    std::fs::write(path("latin"), b"# \xFC\n").expect("a file");
+    let checked = |text: &str| {
+        std::fs::write(path("ringmq.toml"), text).expect("a file");
+        run(&["check-config", &path("ringmq.toml")])
+    };
+    for (text, message) in [
+        ("[admin]\ntoken_file = \"short\"\nlisten = \"127.0.0.1:1\"\n", ":2: admin.token_file: "),
+        (
+            "listen = \"tcp://0.0.0.0:77\"\naccess.allow_anonymous = true\nadmin.listen = \"127.0.0.1:77\"\n",
+            ":3: admin.listen: ",
+        ),
+        ("[limit]\nsessions_max = 5\n", "help: did you mean [limits]?"),
+        ("listen = 5\n", "help: write a URL such as \"tcp://0.0.0.0:1883\""),
+    ] {
+        let outcome = checked(text);
+        assert_eq!(outcome.code, Some(2), "{text}");
+        assert!(outcome.stderr.contains(message) && outcome.stderr.contains("help: "), "{text}: {}", outcome.stderr);
+    }
+    for (file, problem) in [("latin", "a configuration is UTF-8"), (".", "name a file"), ("nothing", "name a file")] {
+        let outcome = run(&["check-config", &path(file)]);
+        assert_eq!(outcome.code, Some(2), "{file}");
+        assert!(
+            outcome.stderr.contains(": cannot be read: ") && outcome.stderr.contains(problem),
+            "{}",
+            outcome.stderr
+        );
     }
 }
 

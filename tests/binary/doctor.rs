@@ -98,8 +98,27 @@ fn garbage_is_not_readable_and_steers_nothing() {
     assert!(text.contains("NOT READABLE HERE\n") && !text.contains('\u{1b}') && !text.contains("rm -rf"), "{text}");
     let (_, script) = doctor(root.path(), &["--script"]);
     assert!(!script.contains("rm -rf"), "{script}");
-    let (code, _) = doctor(&root.path().join("nothing"), &["--latency"]);
+    fs::remove_dir_all(root.path().join("proc")).unwrap();
+    fs::create_dir(root.path().join("proc")).unwrap();
+    let (code, _) = doctor(root.path(), &["--latency"]);
     assert_eq!(code, Some(0), "what cannot be read is not wrong");
+}
+
+#[test]
+fn where_there_is_no_machine_nothing_is_well() {
+    let root = machine();
+    let nowhere = root.path().join("nothing");
+    for (arguments, message) in [
+        (["--root", nowhere.to_str().unwrap(), "--json"], "nothing/proc: name a directory with a copy"),
+        (["--root", root.path().to_str().unwrap(), "--pid=99999999"], "there is no process 99999999"),
+    ] {
+        let outcome = run(&[&["doctor"], &arguments[..]].concat());
+        assert_eq!((outcome.code, &*outcome.stdout), (Some(2), ""), "{arguments:?}");
+        assert!(outcome.stderr.contains(message), "{}", outcome.stderr);
+    }
+    let outcome = run(&["capacity", "--connections", "2", "--fanout", "3"]);
+    assert_eq!((outcome.code, &*outcome.stdout), (Some(2), ""));
+    assert!(outcome.stderr.contains("--fanout 3 is more than --connections 2"), "{}", outcome.stderr);
 }
 
 #[test]
