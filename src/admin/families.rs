@@ -17,6 +17,8 @@ pub fn write(page: &mut Page, snapshot: &Snapshot) {
     traffic(&mut shards);
     messages(&mut shards);
     turns(&mut shards);
+    let help = "Times that the guard had no room for an address, and forgot another one or did not count this one.";
+    page.counter("ringmq_guard_addresses_forgotten", help).sample(&[], snapshot.addresses_forgotten);
     if let Some(figures) = &snapshot.store {
         store(page, figures);
     }

@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 /// No answer takes longer, unless it is lost.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -23,7 +25,12 @@ pub enum Outcome {
 impl Client {
     /// Opens the connection and sends nothing.
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        // Who is refused at the door may be reset before connect(2) has returned.
+        if let Err(error) = socket.connect(&address.into()) {
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+        }
+        let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream }
@@ -86,7 +93,7 @@ impl Client {
 
 #[track_caller]
 fn assert_is_end(error: &std::io::Error) {
-    let kinds = [ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof, ErrorKind::BrokenPipe];
+    let kinds = [ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof, ErrorKind::BrokenPipe, ErrorKind::NotConnected];
     assert!(kinds.contains(&error.kind()), "{error}");
 }
 

@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub total: Figures,
     /// By shard.
     pub shards: Vec<Figures>,
+    /// Times that the guard had no room for an address, and forgot another one or did not count this one.
+    pub addresses_forgotten: u64,
     /// If there is a store.
     pub store: Option<StoreFigures>,
 }
@@ -202,11 +204,17 @@ pub struct StoreFigures {
 }
 
 impl Snapshot {
-    /// Puts together what each shard and the store have said.
-    pub(super) fn new(time_ms: u64, uptime_ms: u64, shards: Vec<Figures>, store: Option<StoreFigures>) -> Self {
+    /// Puts together what each shard, the guard and the store have said.
+    pub(super) fn new(
+        time_ms: u64,
+        uptime_ms: u64,
+        shards: Vec<Figures>,
+        addresses_forgotten: u64,
+        store: Option<StoreFigures>,
+    ) -> Self {
         let mut total = Figures::default();
         shards.iter().for_each(|shard| total.add(shard));
-        Self { version: env!("CARGO_PKG_VERSION"), time_ms, uptime_ms, total, shards, store }
+        Self { version: env!("CARGO_PKG_VERSION"), time_ms, uptime_ms, total, shards, addresses_forgotten, store }
     }
 }
 

@@ -26,7 +26,8 @@ impl ServerHandle {
         let time_ms = self.common.clock.wall_at_zero_ms() + uptime_ms;
         let store = self.common.store.as_ref();
         let store = store.map(|store| StoreFigures::new(&store.counters(), store.commits(uptime_ms)));
-        Ok(Snapshot::new(time_ms, uptime_ms, shards, store))
+        let addresses_forgotten = self.common.guard.forgotten();
+        Ok(Snapshot::new(time_ms, uptime_ms, shards, addresses_forgotten, store))
     }
 }
 

@@ -192,6 +192,7 @@ mod tests {
             uptime_ms: 1_000,
             total: Figures::default(),
             shards: vec![Figures::default()],
+            addresses_forgotten: 0,
             store: None,
         };
         let first = tree.update(&snapshot);
