@@ -8,7 +8,7 @@ use super::error::{Mistake, Origin};
 use super::load::Loaded;
 use super::value::{Problem, Value, show_list, show_text};
 use crate::net::tls::CertificateFiles;
-use crate::runtime::ListenerConfig;
+use crate::runtime::{ListenerConfig, StartError, check_listener_files};
 
 /// What cannot be read of the files that the configuration names. It is told before anything is started, and all at once.
 pub fn check_files(loaded: &Loaded) -> Vec<Mistake> {
@@ -26,6 +26,12 @@ pub fn check_files(loaded: &Loaded) -> Vec<Mistake> {
             }
         }
     }
+    // What is in them is looked at when all can be read: one mistake is told once.
+    if mistakes.is_empty() {
+        let wrong = check_listener_files(&loaded.config.runtime.listeners);
+        mistakes.extend(wrong.into_iter().map(|error| inside(loaded, &error)));
+        mistakes.dedup_by(|one, other| one.problem == other.problem);
+    }
     if let Some(admin) = loaded.config.admin()
         && let Err(error) = admin.check_token()
     {
@@ -42,6 +48,25 @@ fn check_file(path: &Path) -> Result<(), String> {
     let file = File::open(path).map_err(|error| described(&error))?;
     let metadata = file.metadata().map_err(|error| described(&error))?;
     if metadata.is_dir() { Err(described(&"it is a directory")) } else { Ok(()) }
+}
+
+/// A mistake in a file, at the key that names the file.
+fn inside(loaded: &Loaded, error: &StartError) -> Mistake {
+    let (problem, remedy) = match error {
+        StartError::Authority(error) => (format!("{}: {}", error.place, error.problem), error.remedy.clone()),
+        _ => {
+            let told = error.to_string();
+            let (problem, remedy) = told.split_once("; ").unwrap_or((&told, "correct the file"));
+            (problem.to_owned(), remedy.to_owned())
+        }
+    };
+    let is_meant =
+        |path: &Path| problem.strip_prefix(&*path.to_string_lossy()).is_some_and(|rest| rest.starts_with(':'));
+    let listeners = loaded.config.runtime.listeners.iter().enumerate();
+    let mut named = listeners.flat_map(|(index, listener)| named_by(listener).into_iter().map(move |it| (index, it)));
+    let (index, key) = named.find(|(_, (_, path))| is_meant(path)).map_or((0, "url"), |(index, (key, _))| (index, key));
+    let (key, origin) = loaded.place(index, key);
+    Mistake::new(key, origin, Problem::new(problem, remedy))
 }
 
 /// Each file with its key.

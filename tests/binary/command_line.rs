@@ -33,6 +33,29 @@ fn help_names_the_commands() {
 }
 
 #[test]
+fn what_cannot_be_printed_is_a_failure() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/ringmq.example.toml");
+    for arguments in [vec!["check-config", example], vec!["capacity", "--json"], vec!["doctor", "--script=anywhere"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let outcome = ringmq().args(&arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8(outcome.stderr).unwrap();
+        assert_eq!(outcome.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("cannot write to standard output: No space left on device"), "{said}");
+    }
+    let server = Server::start();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut subscriber = ringmq();
+    subscriber
+        .args(["sub", "-t", "t", "-p", &server.port(), "-C", "2"])
+        .stdout(full)
+        .stderr(std::process::Stdio::piped());
+    let subscriber = subscriber.spawn().unwrap();
+    run(&["pub", "-t", "t", "-m", "x", "-r", "-p", &server.port()]);
+    let outcome = subscriber.wait_with_output().unwrap();
+    assert_eq!(outcome.status.code(), Some(1), "{}", String::from_utf8_lossy(&outcome.stderr));
+}
+
+#[test]
 fn the_example_is_a_good_configuration() {
     let outcome = run(&["check-config", concat!(env!("CARGO_MANIFEST_DIR"), "/ringmq.example.toml")]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
@@ -105,6 +128,36 @@ fn what_serve_would_refuse_is_told_with_its_line() {
             "{}",
             outcome.stderr
         );
+    }
+}
+
+/// `systemctl reload` asks for it before the server is told to read them.
+#[test]
+fn what_is_in_the_files_that_a_configuration_names_is_checked() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("a path").to_owned();
+    for (name, content) in [
+        ("acl", "user anna\nallow everything\n"),
+        ("users", "anna:$9$x\n"),
+        ("key", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"),
+        ("chain", "no certificate\n"),
+    ] {
+        std::fs::write(path(name), content).expect("a file");
+    }
+    let jwt = "[access.jwt]\nalgorithms = [\"RS256\"]\nkey_file = \"key\"\n";
+    let tls = "[[listeners]]\nurl = \"tls://127.0.0.1:1\"\ntls.certificate = \"chain\"\ntls.key = \"key\"\n";
+    for (text, place, problem) in [
+        ("[access]\nacl_file = \"acl\"\n", ":2: access.acl_file: ", "/acl:2: \"allow\" is no directive"),
+        ("access.password_file = \"users\"\n", ":1: access.password_file: ", "/users:1: "),
+        (jwt, ":3: access.jwt.key_file: ", "/key: "),
+        (tls, ":3: listeners.tls.certificate: ", "/chain: there is no certificate in it"),
+    ] {
+        std::fs::write(path("ringmq.toml"), text).expect("a file");
+        let outcome = run(&["check-config", "--quiet", &path("ringmq.toml")]);
+        assert_eq!(outcome.code, Some(2), "{text}: {}", outcome.stderr);
+        for part in [place, problem, "help: "] {
+            assert!(outcome.stderr.contains(part), "{part} for {text}: {}", outcome.stderr);
+        }
     }
 }
 
