@@ -1,12 +1,11 @@
 //! `ringmq capacity`: what a load would need, with the formulas.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::EXIT_CONFIGURATION;
+use super::{EXIT_CONFIGURATION, output};
 use crate::capacity::{Estimate, Line, Load, estimate};
 
 #[derive(Debug, Args)]
@@ -64,9 +63,7 @@ pub fn run(options: &CapacityOptions) -> ExitCode {
     } else {
         to_text(&estimate)
     };
-    // Whoever reads it may stop reading.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+    output::print(text.as_bytes())
 }
 
 /// A number from 0 to 10^12: more would be a mistake, and sums stay exact.

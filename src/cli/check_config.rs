@@ -1,12 +1,11 @@
 //! `ringmq check-config`: reads a configuration and says what it means.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{EXIT_CONFIGURATION, sources};
+use super::{EXIT_CONFIGURATION, output, sources};
 
 #[derive(Debug, Args)]
 pub struct CheckConfigOptions {
@@ -36,9 +35,7 @@ pub fn run(options: &CheckConfigOptions) -> ExitCode {
             let storage = &mut loaded.config.runtime.storage;
             storage.dir = std::path::absolute(&storage.dir).unwrap_or_else(|_| storage.dir.clone());
             let report = format!("# {} is good. In force would be:\n{}", path.display(), loaded.config.to_toml());
-            // Whoever reads the report may stop reading it: that changes nothing about the configuration.
-            let _ = std::io::stdout().write_all(report.as_bytes());
-            ExitCode::SUCCESS
+            output::print(report.as_bytes())
         }
         Err(error) => {
             eprintln!("{error}");

@@ -48,6 +48,8 @@ pub enum ClientError {
     Disconnected(ReasonCode),
     #[error("Error: A network protocol error occurred: {0}.")]
     Protocol(String),
+    #[error("Error: Standard output cannot be written to: {0}.")]
+    Output(String),
     #[error("Error: The server did not answer in time.")]
     Timeout,
 }
@@ -58,7 +60,7 @@ impl ClientError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Refused { code, .. } => *code,
-            Self::Lookup | Self::Io(_) => 1,
+            Self::Lookup | Self::Io(_) | Self::Output(_) => 1,
             Self::Protocol(_) => 2,
             Self::Lost => 7,
             Self::Disconnected(reason) => *reason as u8,

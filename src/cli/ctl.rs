@@ -11,13 +11,12 @@ mod topics;
 mod trace;
 mod why;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::Value as Json;
 
-use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT};
+use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, output};
 use bans::BansCommand;
 use client::{Client, Failure, encoded};
 use clients::ClientsOptions;
@@ -35,6 +34,7 @@ pub struct CtlOptions {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every ctl command")]
 struct ConnectionOptions {
     /// Where the server is administrated (admin.listen)
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:18830", env = "RINGMQ_CTL_URL", global = true)]
@@ -57,6 +57,7 @@ enum CtlCommand {
     Clients(ClientsOptions),
     /// Show one client: connection, session, subscriptions, what it did not get
     Client {
+        /// Its client id
         #[arg(value_name = "ID")]
         client_id: String,
     },
@@ -64,6 +65,7 @@ enum CtlCommand {
     Why(WhyOptions),
     /// Disconnect a client; its session stays if it wanted that
     Disconnect {
+        /// Its client id
         #[arg(value_name = "ID")]
         client_id: String,
     },
@@ -99,7 +101,7 @@ enum CtlCommand {
     Reload,
     /// Show the level of the log, or set it until the next reload
     LogLevel {
-        /// error, warn, info, debug or trace
+        /// off, error, warn, info, debug or trace; without it and without --module the levels are shown
         level: Option<String>,
         /// The level of a module, such as ringmq::net=debug
         #[arg(long = "module", value_name = "MODULE=LEVEL")]
@@ -112,11 +114,7 @@ pub fn run(options: &CtlOptions) -> ExitCode {
     let CtlOptions { connection, command } = options;
     let client = Client::new(&connection.url, connection.token_file.as_deref());
     match client.and_then(|client| asked(&client, command, connection.json)) {
-        Ok(output) => {
-            // Whoever reads it may stop reading.
-            let _ = std::io::stdout().write_all(output.as_bytes());
-            ExitCode::SUCCESS
-        }
+        Ok(text) => output::print(text.as_bytes()),
         Err(failure) => {
             eprintln!("ringmq: {failure}");
             ExitCode::from(if failure.is_usage() { EXIT_CONFIGURATION } else { EXIT_ENVIRONMENT })

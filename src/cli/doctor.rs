@@ -1,12 +1,11 @@
 //! `ringmq doctor`: what this machine has, what a goal wants of it, and what to do about the difference.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT};
+use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, output};
 use crate::doctor::{Aim, Facts, Goal, UNDO_SCRIPT, examine, script_for_anywhere, script_for_here, to_text};
 use crate::net::check_support;
 
@@ -73,9 +72,8 @@ pub fn run(options: &DoctorOptions) -> ExitCode {
         None if options.json => (serde_json::to_string_pretty(&report).unwrap_or_default() + "\n", report.is_ready()),
         None => (to_text(&report), report.is_ready()),
     };
-    // Whoever reads it may stop reading.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    if is_ready { ExitCode::SUCCESS } else { ExitCode::from(EXIT_ENVIRONMENT) }
+    let printed = output::print(text.as_bytes());
+    if is_ready { printed } else { ExitCode::from(EXIT_ENVIRONMENT) }
 }
 
 /// What cannot be read is not wrong; so where nothing can be, all would seem well.

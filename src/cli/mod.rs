@@ -1,19 +1,22 @@
 //! The command line: what can be said there, and who does it.
 //!
-//! `ctl` administrates a running broker. `serve` (also without a command) runs the broker, `check-config` reads a configuration, `convert` makes one of
-//! mosquitto's, `passwd` writes password files, `store` looks into a data directory, `pub` and `sub` are clients with the
-//! flags of mosquitto_pub and mosquitto_sub.
+//! `serve` (also without a command) runs the broker, `ctl` administrates one that runs. `check-config` reads a configuration,
+//! `convert` makes one of mosquitto's, `passwd` writes password files, `store` looks into a data directory, `doctor` at the
+//! machine; `capacity` estimates, `generate` makes manual pages. `pub` and `sub` are clients with the flags of mosquitto_pub and
+//! mosquitto_sub.
 
 mod capacity;
 mod check_config;
 mod client;
 mod client_options;
+mod common;
 mod convert;
 mod ctl;
 mod doctor;
 mod format;
 mod generate;
 mod logging;
+mod output;
 mod passwd;
 mod password_prompt;
 mod properties;
@@ -40,6 +43,7 @@ pub const EXIT_ENVIRONMENT: u8 = 1;
 /// Without a command it serves, on tcp://127.0.0.1:1883 if nothing else is configured.
 #[derive(Debug, Parser)]
 #[command(name = "ringmq", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(after_long_help = common::help())]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
@@ -66,7 +70,6 @@ enum Command {
     /// Estimate the memory, cores and network that a load needs
     Capacity(capacity::CapacityOptions),
     /// Make manual pages or shell completions
-    #[command(hide = true)]
     Generate(generate::GenerateOptions),
     /// Publish messages; the flags are those of mosquitto_pub
     #[command(name = "pub", disable_help_flag = true)]
@@ -103,5 +106,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_argument_says_what_it_is() {
+        let mut command = CommandLine::command();
+        command.build();
+        check(&command);
+
+        fn check(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} of {}", argument.get_id(), command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use zeroize::Zeroizing;
 
-use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, password_prompt, replace_file};
+use super::{EXIT_CONFIGURATION, EXIT_ENVIRONMENT, output, password_prompt, replace_file};
 use crate::authority::password_file::{check_user_name, user_of_line};
 use crate::authority::password_hash::{PasswordHash, Scheme, Workspace};
 use crate::authority::scram_file::{self, Credentials};
@@ -20,11 +20,11 @@ const PASSWORD_SIZE_MAX: usize = 65_535;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without -c, -D or -U the user is added, or gets another password. The password is asked for twice, or read from
-standard input if that is no terminal.
+Without -c, -D or -U the user is added, or gets another password. The password is asked for twice, \
+or read from standard input if that is no terminal.
 
-mosquitto 2.1 reads all three kinds of hashes; mosquitto 2.0 reads sha512-pbkdf2 and sha512 only, and does not start with
-a file that has argon2id in it.
+mosquitto 2.1 reads all three kinds of hashes; mosquitto 2.0 reads sha512-pbkdf2 and sha512 only, \
+and does not start with a file that has argon2id in it.
 
 A broker that runs takes the changed file at its next reload.")]
 pub struct PasswdOptions {
@@ -76,7 +76,7 @@ enum Failure {
 
 pub fn run(options: PasswdOptions) -> ExitCode {
     match change(options) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(done) => output::print(done.as_bytes()),
         Err(failure) => {
             eprintln!("{failure}");
             ExitCode::from(match failure {
@@ -87,12 +87,13 @@ pub fn run(options: PasswdOptions) -> ExitCode {
     }
 }
 
-fn change(options: PasswdOptions) -> Result<(), Failure> {
+/// Says what it has done.
+fn change(options: PasswdOptions) -> Result<String, Failure> {
     let file = options.file.as_path();
     let content = if options.create { Zeroizing::default() } else { read(file)? };
     let Some(user) = &options.user else {
         let scheme = scheme(&options)?;
-        return write(file, &hash_plain_lines(&content, scheme)?);
+        return write(file, &hash_plain_lines(&content, scheme)?).map(|()| String::new());
     };
     check_user_name(user).map_err(|problem| Failure::Said(format!("{problem}: choose another")))?;
     if options.delete {
@@ -100,8 +101,7 @@ fn change(options: PasswdOptions) -> Result<(), Failure> {
             Failure::Met(format!("{}: there is no user {user:?} in it: name one that is", file.display()))
         })?;
         write(file, &kept)?;
-        println!("Deleted user {user}");
-        return Ok(());
+        return Ok(format!("Deleted user {user}\n"));
     }
     // Before anybody types a password for nothing.
     let scheme = if options.scram { None } else { Some(scheme(&options)?) };
@@ -115,8 +115,7 @@ fn change(options: PasswdOptions) -> Result<(), Failure> {
         None => credentials(&password, options.iterations)?.to_string(),
     };
     write(file, &with(&content, user, &format!("{user}:{line}")))?;
-    println!("Set the password of user {user}");
-    Ok(())
+    Ok(format!("Set the password of user {user}\n"))
 }
 
 fn scheme(options: &PasswdOptions) -> Result<Scheme, Failure> {

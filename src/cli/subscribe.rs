@@ -1,7 +1,7 @@
 //! `ringmq sub`: subscribes and prints what comes.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -292,7 +292,7 @@ impl Subscriber<'_> {
         if self.options.remove_retained && message.retain {
             self.remove_retained(message.topic)?;
         }
-        if !self.print(message) {
+        if !self.print(message)? {
             return Ok(Some(0));
         }
         *self.printed += 1;
@@ -314,11 +314,11 @@ impl Subscriber<'_> {
     }
 
     /// False when nobody reads any more.
-    fn print(&self, message: &Publish<'_>) -> bool {
+    fn print(&self, message: &Publish<'_>) -> Result<bool, ClientError> {
         let mut line = Vec::with_capacity(message.payload.len() + 128);
         if let Err(error) = self.plan.format.write(message, Local::now(), &mut line) {
             self.client_options.error(&error);
-            return true;
+            return Ok(true);
         }
         if self.options.verbose && message.payload.is_empty() {
             line.extend_from_slice(b"(null)");
@@ -327,7 +327,11 @@ impl Subscriber<'_> {
             line.push(b'\n');
         }
         let mut stdout = std::io::stdout().lock();
-        stdout.write_all(&line).and_then(|()| stdout.flush()).is_ok()
+        match stdout.write_all(&line).and_then(|()| stdout.flush()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(ClientError::Output(error.to_string())),
+        }
     }
 }
 

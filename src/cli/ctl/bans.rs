@@ -17,6 +17,7 @@ pub enum BansCommand {
     List,
     /// Ban, and disconnect who is connected
     Add {
+        /// What is banned
         kind: Kind,
         /// Address or network (192.0.2.1, 2001:db8::/64), client id, or user name
         value: String,
@@ -24,17 +25,25 @@ pub enum BansCommand {
         #[arg(long = "for", value_name = "TIME")]
         time: Option<String>,
         /// Why, for those who list it
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
     },
     /// End a ban
-    Lift { kind: Kind, value: String },
+    Lift {
+        /// What was banned
+        kind: Kind,
+        /// As the list of bans shows it
+        value: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Kind {
+    /// An address, or a network
     Address,
+    /// A client id
     ClientId,
+    /// A user name
     UserName,
 }
 

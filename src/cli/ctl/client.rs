@@ -30,6 +30,8 @@ pub enum Failure {
     Unreachable(String, String),
     /// The server has refused: the status, its message and the whole answer.
     Refused(u16, String, Json),
+    /// Standard output cannot be written to.
+    Output(String),
     /// The answer cannot be understood.
     Answer(String),
 }
@@ -228,13 +230,18 @@ impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(problem) => out.write_str(problem),
-            Self::TokenFile(path, problem) => write!(out, "{}: {problem}", path.display()),
+            Self::TokenFile(path, problem) => write!(
+                out,
+                "no token in {}: {problem}: --token-file or RINGMQ_CTL_TOKEN_FILE names a copy of admin.token_file",
+                path.display()
+            ),
             Self::Unreachable(url, problem) => {
                 write!(out, "no answer from {url}: {problem}: is admin.listen set, and --url the same?")
             }
             Self::Refused(status, message, _) => {
                 write!(out, "the server refuses ({status}): {}", super::table::printable_lines(message))
             }
+            Self::Output(problem) => write!(out, "cannot write to standard output: {problem}"),
             Self::Answer(problem) => write!(out, "the server's answer cannot be understood: {problem}"),
         }
     }

@@ -1,6 +1,6 @@
 //! `ringmq ctl top`: a view of a running server, drawn again and again.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
 use clap::Args;
@@ -50,8 +50,9 @@ pub fn run(client: &Client, options: &TopOptions, as_json: bool) -> Result<Strin
             true => format!("\x1b[H{}\x1b[J", view.replace('\n', "\x1b[K\n")),
             false => view,
         };
-        if output.write_all(view.as_bytes()).and_then(|()| output.flush()).is_err() {
-            break;
+        match output.write_all(view.as_bytes()).and_then(|()| output.flush()) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
+            written => written.map_err(|error| Failure::Output(error.to_string()))?,
         }
         before = now;
         left = left.map(|left| left - 1);

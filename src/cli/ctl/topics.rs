@@ -45,17 +45,25 @@ pub enum RetainedCommand {
         limit: usize,
     },
     /// Print the payload of a topic's retained message, as it is
-    Get { topic: String },
+    Get {
+        /// The topic
+        topic: String,
+    },
     /// Delete a topic's retained message
-    Delete { topic: String },
+    Delete {
+        /// The topic
+        topic: String,
+    },
 }
 
 #[derive(Debug, Args)]
 pub struct PublishOptions {
+    /// The topic
     topic: String,
     /// The payload; without it, it is read from standard input
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
+    /// Its QoS: 0, 1 or 2
     #[arg(short, long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
     qos: u8,
     /// Retain it; an empty payload deletes what is retained
@@ -125,7 +133,7 @@ pub fn retained(client: &Client, command: &RetainedCommand, as_json: bool) -> Re
             let payload = payload.ok_or_else(|| Failure::Answer("it has no payload".into()))?;
             // As `ringmq sub -N` prints it: whoever asks for it may want to have it in a file.
             let written = std::io::stdout().write_all(&payload).and_then(|()| std::io::stdout().flush());
-            written.map(|()| String::new()).map_err(|error| Failure::Usage(format!("standard output: {error}")))
+            written.map(|()| String::new()).map_err(|error| Failure::Output(error.to_string()))
         }
         RetainedCommand::Delete { topic } => {
             client.delete(&format!("/api/v1/retained/{}", encoded(topic)))?;

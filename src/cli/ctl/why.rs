@@ -12,6 +12,7 @@ const EVENTS_SHOWN: usize = 40;
 
 #[derive(Debug, Args)]
 pub struct WhyOptions {
+    /// Its client id
     #[arg(value_name = "CLIENT")]
     client_id: String,
     /// Say too whether a subscription of the client matches this topic, and whether the access rules let the client read it
